@@ -1,0 +1,112 @@
+"""Which entries of the axes fit together: the catalog's rules applied to a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ganwise.catalog.axes import AXES, LOSSES
+from ganwise.catalog.entry import AUTO, Axis, Fit, closest
+from ganwise.recipe import Choice, Recipe
+from ganwise.types import Unusable, Value
+
+
+def options(axis: Axis, chosen: Choice) -> dict[str, Value]:
+    """Every option of ``chosen``, its own over the entry's defaults.
+
+    Raises:
+        Unusable: The axis has no such name, or the entry no such option.
+    """
+    entries = AXES[axis]
+    if chosen.name not in entries:
+        raise Unusable(f"{axis}: unknown name '{chosen.name}': {closest(chosen.name, entries)}")
+    defaults = entries[chosen.name].options
+    for option in chosen.options:
+        if option not in defaults:
+            raise Unusable(f"{axis} {chosen.name}: unknown option '{option}': {closest(option, defaults)}")
+    return {**defaults, **chosen.options}
+
+
+def chosen(recipe: Recipe) -> dict[Axis, tuple[str, ...]]:
+    """The names that ``recipe`` picks on each axis; a divergence left open is the loss's own."""
+    divergence = recipe.divergence.name if recipe.divergence else own_divergence(recipe.loss.name)
+    return {
+        "architecture": (recipe.architecture.name,),
+        "loss": (recipe.loss.name,),
+        "regularizers": tuple(r.name for r in recipe.regularizers),
+        "divergence": (divergence,) if divergence else (),
+        "conditioning": (recipe.conditioning.name,) if recipe.conditioning else (),
+        "augmentation": (recipe.augmentation.name,) if recipe.augmentation else (),
+    }
+
+
+def own_divergence(loss: str) -> str | None:
+    """The divergence that a loss minimizes by itself; None where it takes one as its argument."""
+    for fit in LOSSES[loss].fits if loss in LOSSES else ():
+        if fit.axis == "divergence" and fit.only and len(fit.names) == 1:
+            return fit.names[0]
+    return None
+
+
+class Misfit(NamedTuple):
+    """Why two entries can't be combined."""
+
+    what: str
+    because: str
+    sources: tuple[str, ...]
+
+
+def misfits(picks: Mapping[Axis, tuple[str, ...]]) -> list[Misfit]:
+    """Every rule of the catalog that a combination breaks. An ``auto`` architecture breaks none."""
+    broken = []
+    for axis, names in picks.items():
+        for name in names:
+            for fit in AXES[axis][name].fits if name in AXES[axis] else ():
+                others = picks.get(fit.axis, ())
+                if not _fits(fit, tuple(o for o in others if o != AUTO), open_=AUTO in others):
+                    broken.append(Misfit(_complaint(name, fit, others), fit.because, fit.sources))
+    return broken
+
+
+def _fits(fit: Fit, others: tuple[str, ...], open_: bool) -> bool:
+    if not fit.only:
+        return not set(others) & set(fit.names)
+    if fit.axis == "regularizers" and fit.names:  # one of the list has to be there; more may be
+        return bool(set(others) & set(fit.names))
+    return open_ or (set(others) <= set(fit.names) and bool(others or not fit.names))
+
+
+def _complaint(name: str, fit: Fit, others: tuple[str, ...]) -> str:
+    if not fit.only:
+        return f"{name} can't be combined with {fit.axis} {' or '.join(set(others) & set(fit.names))}"
+    if not fit.names:
+        return f"{name} takes no {fit.axis}"
+    return f"{name} needs {fit.axis} {' or '.join(fit.names)}, not {', '.join(others) or 'none'}"
+
+
+def check(recipe: Recipe) -> None:
+    """Refuses a recipe that names what does not exist or combines what does not fit.
+
+    Raises:
+        Unusable: The first fault, with its rule and source.
+    """
+    choices: list[tuple[Axis, Choice | None]] = [
+        ("loss", recipe.loss),
+        *(("regularizers", r) for r in recipe.regularizers),
+        ("divergence", recipe.divergence),
+        ("conditioning", recipe.conditioning),
+        ("augmentation", recipe.augmentation),
+    ]
+    if recipe.architecture.name != AUTO:
+        choices.insert(0, ("architecture", recipe.architecture))
+    for axis, pick in choices:
+        if pick:
+            options(axis, pick)
+    if dict(recipe.architecture.options).get("discriminator_norm") == "batch":
+        for name in (r.name for r in recipe.regularizers if AXES["regularizers"][r.name].traits["per_sample"]):
+            raise Unusable(
+                f"{name} can't be combined with architecture.discriminator_norm=batch: it penalizes the slope at each sample, "
+                "which batch statistics mix [gulrajani2017wgangp]"
+            )
+    for misfit in misfits(chosen(recipe)):
+        raise Unusable(f"{misfit.what}: {misfit.because} [{', '.join(misfit.sources)}]")
