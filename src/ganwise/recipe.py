@@ -111,9 +111,7 @@ def change(recipe: Recipe, changes: Mapping[str, Value]) -> Recipe:
     for path, value in changes.items():
         head, *rest = path.split(".")
         if head not in data or not rest:
-            raise Unusable(
-                f"--set {path}: a recipe has no such part; parts are {', '.join(data)} (as in loss.margin=2)"
-            )
+            raise Unusable(f"--set {path}: a recipe has no such part; parts are {', '.join(data)} (as in loss.margin=2)")
         if head == "regularizers":
             _set_regularizer(data["regularizers"], path, rest, value)
         elif head == "schedule":
