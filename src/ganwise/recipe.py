@@ -81,10 +81,23 @@ def from_json(text: str, where: str = "recipe") -> Recipe:
     """The recipe that ``text`` holds; ``where`` names it in an error.
 
     Raises:
-        Unusable: The text is no recipe; the first wrong field is named.
+        Unusable: The text is no JSON, or no recipe; the first wrong field is named.
     """
     try:
-        return Recipe.model_validate_json(text)
+        data = json.loads(text)
+    except ValueError as error:
+        raise Unusable(f"{where}: not JSON: {error}") from None
+    return from_data(data, where)
+
+
+def from_data(data: object, where: str = "recipe") -> Recipe:
+    """The recipe that a JSON object describes.
+
+    Raises:
+        Unusable: It describes none; the first wrong field is named.
+    """
+    try:
+        return Recipe.model_validate_json(json.dumps(data))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole"
@@ -118,7 +131,7 @@ def change(recipe: Recipe, changes: Mapping[str, Value]) -> Recipe:
             _set_field(data["schedule"], path, rest, value)
         else:
             data[head] = _set_choice(data[head], path, rest, value)
-    return from_json(json.dumps(data), "--set " + " ".join(f"{k}={v}" for k, v in changes.items()))
+    return from_data(data, "--set " + " ".join(f"{k}={v}" for k, v in changes.items()))
 
 
 def _set_choice(choice: dict[str, Any] | None, path: str, rest: list[str], value: Value) -> dict[str, Any]:

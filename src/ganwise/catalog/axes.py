@@ -16,7 +16,7 @@ ARCHITECTURES: dict[str, Entry] = {
         traits={"images": True, "vectors": True, "locality": False, "mixes_samples": False},
     ),
     "dcgan": Entry(
-        "Transposed convolutions up from a b x b map, strided convolutions down; for square images of side b times a power of two.",
+        "Transposed convolutions up from a b x b map, strided convolutions down; for square images of side b times 2^k.",
         ("radford2015dcgan",),
         options={
             "latent": 100,

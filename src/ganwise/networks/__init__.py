@@ -1,0 +1,8 @@
+"""The architectures: each a function from the data's shape to a pair (generator, discriminator)."""
+
+from ganwise.networks.autoencoder import autoencoder
+from ganwise.networks.dcgan import dcgan
+from ganwise.networks.mlp import mlp
+from ganwise.networks.pair import Generator, Networks
+
+__all__ = ["Generator", "Networks", "autoencoder", "dcgan", "mlp"]

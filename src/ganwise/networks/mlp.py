@@ -1,0 +1,54 @@
+"""Fully connected networks, for vectors and small images."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from ganwise.networks.pair import Generator, Networks, Prior, Scorer
+from ganwise.shapes import Shape
+
+
+class Maxout(nn.Module):
+    """The largest of several linear maps, (B, inputs) to (B, units). Source: goodfellow2013maxout, section 3."""
+
+    def __init__(self, inputs: int, units: int, pieces: int) -> None:
+        super().__init__()
+        self.linear, self.pieces = nn.Linear(inputs, units * pieces), pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).unflatten(1, (-1, self.pieces)).amax(2)
+
+
+def mlp(
+    shape: Shape,
+    *,
+    latent: int,
+    width: int,
+    depth: int = 2,
+    pieces: int = 0,
+    dropout: float = 0.0,
+    prior: Prior = "normal",
+) -> Networks:
+    """Generator: depth ReLU layers. Discriminator: depth layers, maxout where pieces > 0, else leaky ReLU; then one score.
+
+    Source: goodfellow2014gan, section 5.
+    """
+    dimensions = math.prod(shape)
+    sizes = [width] * depth
+    layers: list[nn.Module] = []
+    for inputs, units in zip([latent, *sizes], sizes, strict=False):
+        layers += [nn.Linear(inputs, units), nn.ReLU()]
+    layers += [nn.Linear(sizes[-1], dimensions)]
+    if len(shape) > 1:
+        layers += [nn.Tanh(), nn.Unflatten(1, shape)]
+
+    trunk: list[nn.Module] = [nn.Flatten()]
+    for inputs, units in zip([dimensions, *sizes], sizes, strict=False):
+        trunk += [Maxout(inputs, units, pieces)] if pieces else [nn.Linear(inputs, units), nn.LeakyReLU(0.2)]
+        trunk += [nn.Dropout(dropout)] if dropout else []
+    return Networks(
+        Generator(nn.Sequential(*layers), latent, prior),
+        Scorer(nn.Sequential(*trunk), nn.Linear(sizes[-1], 1)),
+    )

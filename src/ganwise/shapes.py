@@ -1,0 +1,32 @@
+"""Which shapes of data which architecture can make. No torch: loading and selection ask here too."""
+
+from __future__ import annotations
+
+from ganwise.types import Shape
+
+BOTTOMS = (4, 5, 6, 7)
+"""Sides of a convolutional generator's smallest map; an image's side is one of these times a power of two."""
+
+
+def side_stages(side: int) -> tuple[int, int] | None:
+    """(b, k) with side = b * 2^k, b from 4 to 7 and k >= 1; None where the side has no such form."""
+    for bottom in BOTTOMS:
+        stages = (side // bottom).bit_length() - 1
+        if stages >= 1 and side == bottom << stages:
+            return bottom, stages
+    return None
+
+
+def takes(architecture: str, shape: Shape) -> str | None:
+    """Why an architecture can't make data of this shape; None where it can."""
+    if architecture == "mlp" or (architecture == "autoencoder" and len(shape) == 1):
+        return None
+    if len(shape) == 1:
+        return f"{architecture} makes images and the data are vectors of {shape[0]} numbers"
+    side, other = shape[1:]
+    if side != other or side_stages(side) is None:
+        return f"{architecture} makes square images of side b * 2^k, b from 4 to 7 (8, 28, 32, 64, ...), not {side}x{other}"
+    return None
+
+
+__all__ = ["BOTTOMS", "Shape", "side_stages", "takes"]

@@ -1,0 +1,38 @@
+"""A budget as people write it: ``3m`` of wall time, ``cpu:10m``, ``images:2M``."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+from ganwise.types import Unusable
+
+Unit = Literal["wall", "cpu", "images"]
+_TIME = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_COUNT = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+_FORMS = "as in 90s, 3m, 2h (wall time), cpu:10m (CPU or GPU time), images:2M (training images shown)"
+
+
+class Budget(NamedTuple):
+    """The total for a whole race, evaluation included: seconds for times, a number for images."""
+
+    unit: Unit
+    amount: float
+    text: str
+
+
+def parse(text: str) -> Budget:
+    """The budget that ``text`` says.
+
+    Raises:
+        Unusable: Not a budget, or nothing to spend.
+    """
+    unit, _, rest = text.strip().rpartition(":")
+    match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d+)?)\s*([a-z]*)", rest.strip().lower())
+    scale = (_COUNT if unit == "images" else _TIME).get(match[2]) if match else None
+    if unit not in ("", "cpu", "images") or match is None or scale is None:
+        raise Unusable(f"--budget {text}: not a budget; write it {_FORMS}")
+    amount = float(match[1]) * scale
+    if amount <= 0:
+        raise Unusable(f"--budget {text}: nothing to spend; give a positive amount, {_FORMS}")
+    return Budget(unit or "wall", amount, text.strip())  # type: ignore[arg-type]

@@ -1,0 +1,187 @@
+"""One training run from start to end: train, check on validation, keep the best, score on test, write it all down."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import torch
+from ganwise.evaluate import Bench, prepare, ranking_metric
+
+import ganwise
+from ganwise import doctor, model, pictures
+from ganwise.artifacts import RunDirectory, write_json
+from ganwise.build import GAN, build
+from ganwise.data import Dataset, open_saved
+from ganwise.recipe import Recipe, from_data
+from ganwise.train import train
+from ganwise.types import Record, Score
+
+CHECKS = (0.1, 0.4, 0.6, 0.8, 1.0)
+"""Shares of the budget after which the generator is measured on validation; the best of them is kept."""
+GRID, CHECK_SEED, SCORE_SEED = 64, 1, 2
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Where a run ends: at the first of these that it reaches. ``wall`` guards a deadline on a busy machine."""
+
+    steps: int | None = None
+    seconds: float | None = None
+    images: int | None = None
+    wall: float | None = None
+
+    def share(self, record: Record, wall: float) -> float:
+        """How much of the limit is spent: 1 and more means the end."""
+        spent = [(record.step, self.steps), (record.seconds, self.seconds), (record.images, self.images), (wall, self.wall)]
+        return max((used / allowed for used, allowed in spent if allowed), default=0.0)
+
+
+ENOUGH = signal.SIGUSR1
+"""The signal that ends training and lets the run score what it has; the others end the run, with its best saved."""
+
+
+@dataclass
+class Stop:
+    """Set by a signal; the run ends at its next record, with its work saved."""
+
+    signal: int = 0
+
+    @contextmanager
+    def listening(self) -> Iterator[Stop]:
+        previous = {s: signal.signal(s, self._set) for s in (signal.SIGINT, signal.SIGTERM, ENOUGH)}
+        try:
+            yield self
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _set(self, number: int, frame: FrameType | None) -> None:
+        if self.signal not in (0, ENOUGH):  # asked twice: at once
+            sys.exit(128 + number)
+        self.signal = number
+
+    @property
+    def interrupted(self) -> bool:
+        return self.signal not in (0, ENOUGH)
+
+
+@dataclass
+class Trial:
+    """A run under way, in its directory."""
+
+    run: RunDirectory
+    recipe: Recipe
+    data: Dataset
+    limit: Limit
+    seed: int = 0
+    device: str = "cpu"
+    precision: torch.dtype | None = None
+    show: Callable[[Record, float], None] = lambda record, share: None
+    best: float = field(default=float("inf"), init=False)
+
+    def go(self, stop: Stop, n: int | None = None, draws: int = 3) -> list[Score]:
+        """Trains until the limit, scores the best checkpoint with ``n`` test samples; returns the scores."""
+        gan = build(self.recipe, self.data.shape, seed=self.seed, device=self.device)
+        gan.precision = self.precision
+        self._begin(gan)
+        last = self._train(gan, stop)
+        best = model.load(self.run.model, self.device)
+        pictures.save(pictures.picture(best.sample(self._tiles(), SCORE_SEED), self._real()), self.run.grid)
+        diagnosis = doctor.diagnose(self.run.records(), gan.recipe)
+        write_json(self.run.doctor, diagnosis.as_json())
+        self.run.update(status="interrupted" if stop.interrupted else "trained", **self._cost(last), verdict=diagnosis.verdict)
+        if stop.interrupted:
+            return []
+        bench = prepare(self.data, "test", n=n, device=self.device)
+        scores = bench.scores(best.sample(bench.n * draws, SCORE_SEED), draws=draws)
+        write_json(self.run.scores, {"scores": scores})
+        self.run.update(status="done")
+        return scores
+
+    def _begin(self, gan: GAN) -> None:
+        """What the run depends on, so that it can be repeated."""
+        write_json(self.run.recipe, self.recipe.model_dump(mode="json"))
+        parameters = {p: sum(w.numel() for w in getattr(gan, p).parameters()) for p in ("generator", "discriminator")}
+        self.run.update(
+            status="running",
+            recipe=gan.recipe.model_dump(mode="json"),
+            seed=self.seed,
+            data={"name": self.data.name, "source": self.data.source, "content": self.data.content, "shape": self.data.shape},
+            device=self.device,
+            precision=str(self.precision or torch.float32).removeprefix("torch."),
+            threads=torch.get_num_threads(),
+            versions={"ganwise": ganwise.__version__, "torch": torch.__version__, "python": platform.python_version()},
+            parameters=parameters,
+        )
+        pictures.save(pictures.picture(self._real(), self._real()), self.run.real_grid)
+
+    def _train(self, gan: GAN, stop: Stop) -> Record:
+        bench = prepare(self.data, "validation", device=self.device)
+        pending = list(CHECKS)
+        begin, record = time.monotonic(), Record(0, 0, 0.0, {})
+        for record in train(gan, self.data, steps=self.limit.steps or sys.maxsize, seed=self.seed):
+            self.run.append(self.run.records_file, record.as_json())
+            share = self.limit.share(record, time.monotonic() - begin)
+            self.show(record, share)
+            ended = share >= 1 or stop.signal or not np.isfinite(list(record.signals.values())).all()
+            if ended or share >= pending[0]:
+                pending = [c for c in pending if c > share]
+                self._check(gan, bench, record)
+            if ended:
+                break
+        return record
+
+    def _check(self, gan: GAN, bench: Bench, record: Record) -> None:
+        """Measures the averaged generator on validation, keeps it if it is the best so far, and draws its grid."""
+        snapshot = model.Model(gan)
+        fakes = snapshot.sample(bench.n, CHECK_SEED)
+        numbers = bench.quick(fakes) if np.isfinite(fakes).all() else {}
+        value = numbers.get(ranking_metric(self.data.kind), float("inf"))
+        pictures.save(pictures.picture(fakes[: self._tiles()], self._real()), self.run.grids / f"{record.step:08d}.png")
+        self.run.append(self.run.checks_file, {"step": record.step, "seconds": record.seconds, **numbers})
+        if value < self.best or not self.run.model.is_file():
+            self.best = value
+            best = {"step": record.step, "seconds": record.seconds, "images": record.images, **numbers}
+            self.run.update(best=best, model_sha256=model.save(snapshot, self.run.model))
+
+    def _cost(self, last: Record) -> dict[str, float]:
+        return {"steps": last.step, "images": last.images, "seconds": round(last.seconds, 3)}
+
+    def _tiles(self) -> int:
+        return GRID if self.data.kind == "image" else 1000
+
+    def _real(self) -> np.ndarray:
+        rows = self.data.split.test[: self._tiles()]
+        return np.asarray(self.data.values[rows])
+
+
+def main(folder: str) -> int:
+    """The process of one trial of a race: its job is in the run's own directory."""
+    torch.set_num_threads(1)
+    run = RunDirectory(Path(folder))
+    job = run.read()["job"]
+    trial = Trial(
+        run,
+        from_data(job["recipe"]),
+        open_saved(Path(job["data"])),
+        Limit(**job["limit"]),
+        seed=job["seed"],
+        device=job["device"],
+        precision=getattr(torch, job["precision"]) if job["precision"] else None,
+    )
+    with Stop().listening() as stop:
+        trial.go(stop, n=job["n"], draws=job["draws"])
+    return 128 + stop.signal if stop.interrupted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

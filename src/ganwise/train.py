@@ -1,0 +1,150 @@
+"""The algorithm: one update of one player, one step of both, and the loop. It knows no kind of GAN, only its objectives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from ganwise import probes
+from ganwise.build import GAN, Player
+from ganwise.data import Dataset
+from ganwise.objective import Output, Pass, Signals
+from ganwise.types import Record
+
+
+class Batches:
+    """Endless shuffled batches of the training part, held on the device as bytes; the order is a function of seed and position."""
+
+    def __init__(self, values: np.ndarray, labels: np.ndarray, gan: GAN, seed: int, position: int = 0) -> None:
+        self.values = torch.as_tensor(values, device=gan.device)
+        self.labels = torch.as_tensor(labels, device=gan.device)
+        self.scaling, self.size = gan.scaling, min(gan.recipe.schedule.batch, len(values))
+        self.seed, self.position = seed, position
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        per_epoch = len(self.values) // self.size
+        epoch, place = divmod(self.position, per_epoch)
+        if epoch != self._epoch:
+            generator = torch.Generator().manual_seed((self.seed << 32) + epoch)
+            self._epoch, self._order = epoch, torch.randperm(len(self.values), generator=generator)
+        rows = self._order[place * self.size : (place + 1) * self.size].to(self.values.device)
+        self.position += 1
+        return self.scaling.encode(self.values[rows]), self.labels[rows]
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """No gradients for a network's weights meanwhile; gradients still flow through it."""
+    flags = [(w, w.requires_grad) for w in network.parameters()]
+    for weight, _ in flags:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight, flag in flags:
+            weight.requires_grad_(flag)
+
+
+def forward(gan: GAN, player: Player, real: Tensor, labels: Tensor, z: Tensor, step: int) -> Pass:
+    """Both networks' part in one update: what every objective may read."""
+    generating = player == "generator"
+    with torch.set_grad_enabled(generating):
+        fake = gan.generator(z, labels).float()
+
+    def look(x: Tensor) -> Output:  # float32 at the border, whatever precision is inside
+        return gan.discriminator(gan.augment(x), labels if len(x) == len(labels) else labels.repeat(2)).each(Tensor.float)
+
+    real_out: Output | None = None
+    if generating:
+        real_out, fake_out = look(real) if gan.pairs else None, look(fake)
+    elif gan.together:
+        both = look(torch.cat([real, fake]))
+        real_out, fake_out = both.each(lambda t: t[: len(real)]), both.each(lambda t: t[len(real) :])
+    else:
+        real_out, fake_out = look(real), look(fake)
+    return Pass(step, gan.generator, look, real, fake, z, labels, real_out, fake_out)
+
+
+def play(gan: GAN, player: Player, batch: tuple[Tensor, Tensor], z: Tensor, step: int) -> tuple[Pass, Tensor]:
+    """One player's gradients: forward, the sum of the objectives, backward into this player's weights alone."""
+    other = gan.discriminator if player == "generator" else gan.generator
+    with frozen(other), parametrize.cached(), torch.autocast(gan.device.type, gan.precision, enabled=gan.precision is not None):
+        p = forward(gan, player, *batch, z, step)
+        loss = torch.stack([getattr(objective, player)(p) for objective in gan.objectives]).sum()
+    loss.backward()
+    return p.detach(), loss.detach()
+
+
+def move(gan: GAN, player: Player) -> Tensor:
+    """One optimizer step of a player, then its projections; returns the gradient's norm."""
+    optimizer = gan.optimizers[player]
+    norm = nn.utils.get_total_norm([w.grad for g in optimizer.param_groups for w in g["params"] if w.grad is not None])
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    for project in gan.projections if player == "discriminator" else ():
+        project(gan.discriminator)
+    return norm
+
+
+def step(gan: GAN, batches: Batches, t: int) -> tuple[Pass, Pass, Signals]:
+    """Step ``t`` of both players: discriminator steps, generator steps, then whatever has state."""
+    schedule, signals = gan.recipe.schedule, Signals()
+    for i in range(schedule.discriminator_steps):
+        batch, z = next(batches), gan.generator.draw(batches.size, gan.device)
+        d, signals["loss_d"] = play(gan, "discriminator", batch, z, t * schedule.discriminator_steps + i)
+        if not schedule.simultaneous or i < schedule.discriminator_steps - 1:
+            signals["grad_d"] = move(gan, "discriminator")
+    for i in range(schedule.generator_steps):
+        batch = next(batches) if gan.pairs and not schedule.simultaneous else batch
+        z = z if schedule.shared_latents else gan.generator.draw(batches.size, gan.device)
+        g, signals["loss_g"] = play(gan, "generator", batch, z, t * schedule.generator_steps + i)
+        signals["grad_g"] = move(gan, "generator")
+    if schedule.simultaneous:
+        signals["grad_d"] = move(gan, "discriminator")
+    with torch.no_grad():
+        for part in gan.parts:
+            part.update(d, g, signals)
+        follow(gan.average, gan.generator, min(schedule.ema, (1 + t) / (10 + t)))
+    return d, g, signals
+
+
+def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Moves the averaged weights toward the network's; buffers are copied."""
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+    for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
+        mine.copy_(theirs)
+
+
+def train(gan: GAN, data: Dataset, *, steps: int, seed: int = 0, every: int = 20, start: int = 0) -> Iterator[Record]:
+    """Trains ``gan`` in place on the training part and yields a record each ``every`` steps: the caller logs, watches, stops.
+
+    Random numbers come from torch's global state, seeded here; a probe or a caller between two records must not draw from it.
+    ``seconds`` counts this loop alone, not what the caller does meanwhile: CPU time, or wall time on a GPU.
+    """
+    batches = Batches(data.part("train"), data.labels[data.split.train], gan, seed, position=start * _batches_a_step(gan))
+    if start == 0:
+        torch.manual_seed(seed)
+        if data.kind == "vector":
+            gan.scaling.fit(batches.values)
+    clock = time.process_time if gan.device.type == "cpu" else time.perf_counter
+    seconds, begin = 0.0, clock()
+    for t in range(start, steps):
+        d, g, signals = step(gan, batches, t)
+        if (t + 1) % every == 0 or t + 1 == steps:
+            numbers = probes.read(gan, d, g, signals)  # the only synchronization with a device
+            seconds += clock() - begin
+            yield Record(t + 1, batches.position * batches.size, seconds, numbers)
+            begin = clock()
+
+
+def _batches_a_step(gan: GAN) -> int:
+    schedule = gan.recipe.schedule
+    fresh = schedule.generator_steps if gan.pairs and not schedule.simultaneous else 0
+    return schedule.discriminator_steps + fresh
