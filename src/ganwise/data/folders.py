@@ -1,0 +1,261 @@
+"""A folder or a zip of pictures: headers first, then every picture straight into its place in one array."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ganwise.data import images
+from ganwise.data.dataset import Array, Index, Reading, allocate
+from ganwise.data.images import Header
+from ganwise.data.labels import unlabeled
+from ganwise.data.split import TEST, TRAIN, VALIDATION
+from ganwise.types import Trouble, Unusable
+
+PART_FOLDERS = {"train": TRAIN, "training": TRAIN, "val": VALIDATION, "valid": VALIDATION,
+                "validation": VALIDATION, "test": TEST, "testing": TEST}  # fmt: skip
+NAMED_AT_MOST = 20
+SHOW_PROGRESS_FROM = 2_000
+
+_BIGGEST_FILE, _BIGGEST_ARCHIVE, _HIGHEST_RATIO = 1 << 30, 1 << 36, 200
+_BATCH = 256
+
+T = TypeVar("T")
+
+
+class Pictures(NamedTuple):
+    """Where pictures come from: their names below ``where``, and how to open one."""
+
+    where: str
+    names: list[str]
+    open: Callable[[str], BinaryIO]
+    refused: list[tuple[str, str]]
+    ignored: int
+
+
+def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """The visible files below a folder, sorted, each with its status; links are followed, but never in a circle."""
+    visited = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        here = os.stat(root)
+        if (here.st_dev, here.st_ino) in visited:
+            folders.clear()
+            continue
+        visited.add((here.st_dev, here.st_ino))
+        folders[:] = sorted(name for name in folders if _visible(name))
+        for name in sorted(filter(_visible, files)):
+            path = os.path.join(root, name)
+            if os.path.exists(path):
+                yield os.path.relpath(path, folder).replace(os.sep, "/"), os.stat(path)
+
+
+def _visible(name: str) -> bool:
+    return not name.startswith(".") and name not in ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+
+def _is_picture(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in images.SUFFIXES
+
+
+def read_folder(folder: Path, size: int | None) -> Reading:
+    """The pictures below a folder."""
+    files = [name for name, _ in walk(folder)]
+    names = [name for name in files if _is_picture(name)]
+    if not files:
+        raise Unusable(f"{folder}: an empty folder; images ({_suffixes()}) are needed")
+    if not names:
+        data = next((name for name in files if Path(name).suffix in (".npz", ".csv", ".parquet", ".zip")), None)
+        hint = f"; did you mean {folder / data}?" if data else f"; {_suffixes()} are read"
+        raise Unusable(f"{folder}: holds {len(files)} files, but no image{hint}")
+    return read_pictures(Pictures(str(folder), names, lambda name: (folder / name).open("rb"), [], len(files) - len(names)), size)
+
+
+def read_zip(path: Path, size: int | None) -> Reading:
+    """The pictures in a zip, read without unpacking it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir() and _visible_path(info.filename)]
+            names, refused = safe_members(path, [info for info in members if _is_picture(info.filename)])
+            if not names and not refused:
+                raise Unusable(f"{path}: holds {len(members)} files, but no image; {_suffixes()} are read")
+            ignored = len(members) - len(names) - len(refused)
+            return read_pictures(Pictures(str(path), names, lambda name: io.BytesIO(archive.read(name)), refused, ignored), size)
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise Unusable(f"{path}: not a readable zip file ({error}); make it again") from error
+
+
+def safe_members(path: Path, members: list[zipfile.ZipInfo]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Names that are safe to read, sorted, and those refused with the reason."""
+    if sum(info.file_size for info in members) > _BIGGEST_ARCHIVE:
+        raise Unusable(f"{path}: would unpack to over 64 GiB; unpack it yourself and give the folder")
+    names: set[str] = set()
+    refused = []
+    for info in members:
+        reason = "the name occurs twice" if info.filename in names else _unsafe(info)
+        if reason:
+            refused.append((info.filename, reason))
+        else:
+            names.add(info.filename)
+    return sorted(names), refused
+
+
+def _unsafe(info: zipfile.ZipInfo) -> str | None:
+    name = info.filename
+    if name.startswith(("/", "\\")) or ":" in name.split("/")[0] or ".." in name.replace("\\", "/").split("/"):
+        return "its name points outside of the zip"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "a link"
+    if info.flag_bits & 1:
+        return "encrypted"
+    ratio = info.file_size / max(info.compress_size, 1)
+    if info.file_size > _BIGGEST_FILE or (info.file_size > 1 << 24 and ratio > _HIGHEST_RATIO):
+        return "a decompression bomb"
+    return None
+
+
+def _visible_path(name: str) -> bool:
+    return all(_visible(part) or part == ".." for part in PurePosixPath(name).parts)
+
+
+def _suffixes() -> str:
+    return "png, jpg, webp, bmp, gif, tiff, ppm"
+
+
+def read_pictures(source: Pictures, size: int | None) -> Reading:
+    """Two passes: headers decide side and channels, then each picture is decoded into one array allocated once."""
+    corrupt = list(source.refused)
+    with images.quiet_pillow():
+        heads = _headers(source, corrupt)
+        if not heads:
+            raise _all_corrupt(source, corrupt)
+        side, troubles = images.choose_side([min(h.width, h.height) for h in heads.values()], size, source.where)
+        channels = 1 if all(h.grey for h in heads.values()) else 3
+        values, kept = _decode_all(source, list(heads), side, channels, corrupt)
+    if not kept:
+        raise _all_corrupt(source, corrupt)
+    gray = images.drop_equal_channels(values)
+    labels, classes, parts = layout(kept, strip_wrapper=source.where.endswith(".zip"))
+    heads = {name: heads[name] for name in kept}
+    cropped = sum(h.width != h.height for h in heads.values())
+    transparent = sum(h.transparent for h in heads.values())
+    troubles += images.shape_troubles(source.where, cropped, transparent, gray.shape != values.shape)
+    troubles += _corrupt_troubles(source.where, corrupt, len(kept))
+    return Reading(gray, labels, classes, parts, troubles, _seen(source, heads, side, len(corrupt)))
+
+
+def _headers(source: Pictures, corrupt: list[tuple[str, str]]) -> dict[str, Header]:
+    heads = {}
+    for name in _progress("reading headers", source.names):
+        try:
+            with source.open(name) as file:
+                heads[name] = images.header(file)
+        except Exception as error:  # a hostile file makes Pillow's decoders raise almost anything
+            corrupt.append((name, _reason(error)))
+    return heads
+
+
+def _decode_all(
+    source: Pictures, names: list[str], side: int, channels: int, corrupt: list[tuple[str, str]]
+) -> tuple[Array, list[str]]:
+    """Decode in a few threads (Pillow works outside of the interpreter's lock); what fails leaves no gap."""
+
+    def decode(name: str) -> Array | str:
+        try:
+            with source.open(name) as file:
+                return images.decode(file, side, channels)
+        except Exception as error:  # as above
+            return _reason(error)
+
+    values = allocate((len(names), side, side, channels), np.uint8)
+    kept: list[str] = []
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        batches = [names[start : start + _BATCH] for start in range(0, len(names), _BATCH)]
+        for batch in _progress("decoding images", batches, _BATCH):
+            for name, picture in zip(batch, pool.map(decode, batch), strict=True):
+                if isinstance(picture, str):
+                    corrupt.append((name, picture))
+                else:
+                    values[len(kept)] = picture
+                    kept.append(name)
+    return values[: len(kept)], kept
+
+
+def layout(names: list[str], strip_wrapper: bool = False) -> tuple[Index, tuple[str, ...], npt.NDArray[np.int8] | None]:
+    """Labels, class names and the user's split from the folders that pictures lie in."""
+    folders = [PurePosixPath(name).parts[:-1] for name in names]
+    tops = {folder[:1] for folder in folders}
+    # one folder around everything says nothing, unless it is the only class that there is
+    if len(tops) == 1 and tops != {()} and (strip_wrapper or all(len(folder) > 1 for folder in folders)):
+        folders = [folder[1:] for folder in folders]
+    parts = None
+    tops_lower = {folder[0].lower() if folder else "" for folder in folders}
+    if tops_lower <= PART_FOLDERS.keys():
+        part_of_row = np.array([PART_FOLDERS[folder[0].lower()] for folder in folders], np.int8)
+        folders = [folder[1:] for folder in folders]
+        parts = part_of_row if TRAIN in part_of_row and len(np.unique(part_of_row)) > 1 else None
+    trained = [f for i, f in enumerate(folders) if parts is None or parts[i] == TRAIN]
+    if not all(trained):
+        return *unlabeled(len(names)), parts
+    classes = tuple(sorted({folder[0] for folder in folders if folder}))
+    number = {name: i for i, name in enumerate(classes)}
+    labels = np.array([number[folder[0]] if folder else -1 for folder in folders], np.int64)
+    return labels, classes, parts
+
+
+def _progress(says: str, items: list[T], each: int = 1) -> Iterable[T]:
+    if len(items) * each < SHOW_PROGRESS_FROM or not sys.stderr.isatty():
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, f"{says} ...", console=Console(stderr=True), transient=True)
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if "cannot identify image file" in text:
+        return "not an image"
+    return text or type(error).__name__
+
+
+def _all_corrupt(source: Pictures, corrupt: list[tuple[str, str]]) -> Unusable:
+    name, reason = corrupt[0]
+    n = len(corrupt)
+    return Unusable(f"{source.where}: none of the {n} images can be read (the first, {name}: {reason}); save them again")
+
+
+def _corrupt_troubles(where: str, corrupt: list[tuple[str, str]], kept: int) -> tuple[Trouble, ...]:
+    fix = "save the file again or remove it"
+    troubles = [Trouble("warning", f"a file was skipped: {r}", f"{where}: {n}", fix) for n, r in corrupt[:NAMED_AT_MOST]]
+    if len(corrupt) > NAMED_AT_MOST:
+        what = f"{len(corrupt)} of {len(corrupt) + kept} files were skipped; the first {NAMED_AT_MOST} are named above"
+        troubles.append(Trouble("warning", what, where, fix))
+    return tuple(troubles)
+
+
+def _seen(source: Pictures, heads: dict[str, Header], side: int, corrupt: int) -> dict[str, int | str | bool]:
+    sizes = Counter((h.width, h.height) for h in heads.values())
+    sides = [s for size in sizes for s in size]
+    return {
+        "files": len(source.names) + len(source.refused),
+        "files_ignored": source.ignored,
+        "corrupt_files": corrupt,
+        "side_min": min(sides),
+        "side_max": max(sides),
+        "distinct_sizes": len(sizes),
+        "mixed_sizes": len(sizes) > 1,
+        "resized": set(sizes) != {(side, side)},
+        "cropped": any(width != height for width, height in sizes),
+        "modes": " ".join(sorted({h.mode for h in heads.values()})),
+    }
