@@ -1,0 +1,71 @@
+"""The framework's four questions, answered in words for this application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ganwise.knowledge import Rule
+from ganwise.select.judge import effects, score
+from ganwise.select.space import NONE, Combination, Tags
+
+QUESTIONS = {
+    1: "Which architecture for the generator and the discriminator?",
+    2: "Which losses fit?",
+    3: "Is regularization needed, and which?",
+    4: "Is a divergence other than the loss's own needed?",
+}
+_AXIS = {1: "architecture", 2: "loss", 3: "regularizer", 4: "divergence"}
+
+Space = Sequence[tuple[Combination, Tags]]
+
+
+class Question(NamedTuple):
+    """One of the four questions with its answer."""
+
+    question: str
+    answer: str
+    because: str
+    sources: tuple[str, ...]
+
+
+def answer(number: int, before: Space, left: Space, rules: Sequence[Rule]) -> Question:
+    """What is left in the end on the question's axis, the best first, and why; ``before`` is what it had to judge."""
+    asked = [rule for rule in rules if rule.question == number]
+    words = _divergence(left) if number == 4 else _ranked(number, before, left, asked)
+    speaking = [rule for rule in asked if any(set(effects(rule, tags)) - {"keeps"} for _, tags in before)]
+    because = "; ".join(f"{rule.name}: {rule.because}" for rule in speaking)
+    sources = tuple(dict.fromkeys(key for rule in speaking for key in rule.sources))
+    return Question(QUESTIONS[number], words, because or "no rule speaks about it for these data", sources)
+
+
+def _ranked(number: int, before: Space, left: Space, asked: Sequence[Rule]) -> str:
+    """Values of one axis by the best score that a combination with it has; then those that are out."""
+    best: dict[str, float] = {}
+    for one, tags in left:
+        value = getattr(one, _AXIS[number])
+        best[value] = max(best.get(value, float("-inf")), score(asked, tags))
+    order = sorted(best, key=lambda value: -best[value])
+    preferred = [value for value in order if best[value] > 0]
+    others = [value for value in order if best[value] <= 0]
+    out = sorted({getattr(one, _AXIS[number]) for one, _ in before} - best.keys())
+    if number == 3:
+        preferred = _regularization(preferred)
+    parts = [("", preferred), ("also possible: " if preferred else "", others), ("not: ", out)]
+    return "; ".join(prefix + ", ".join(values) for prefix, values in parts if values)
+
+
+def _regularization(preferred: list[str]) -> list[str]:
+    named = [value for value in preferred if value != NONE]
+    return [f"yes: {named[0]}", *named[1:]] if named else ["not required"]
+
+
+def _divergence(left: Space) -> str:
+    chosen = _unique(one.divergence for one, _ in left if one.loss == "f-gan")
+    if not chosen:
+        return "no: each loss keeps the divergence that it minimizes by itself"
+    return f"only for f-gan, which takes it as its argument: {', '.join(chosen)}; every other loss keeps its own"
+
+
+def _unique(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
