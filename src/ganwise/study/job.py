@@ -14,6 +14,7 @@ from ganwise import artifacts, export, model
 from ganwise.data import Dataset, load
 from ganwise.select import Advice, select
 from ganwise.study import race
+from ganwise.study.best import best_run
 from ganwise.study.budget import Budget
 from ganwise.study.race import Entrant, Plan
 from ganwise.types import Audit
@@ -71,7 +72,7 @@ def run(request: Request, hooks: Hooks) -> dict[str, Any]:
 
 def hand_over(out: Path, result: dict[str, Any]) -> dict[str, Any]:
     """Exports the recommended model into ``out/model``."""
-    best = race.best_run(result)
+    best = best_run(result)
     result["model"] = None
     if best:
         result["model"] = str(export.to_safetensors(model.load(best.model), out / "model"))

@@ -215,13 +215,3 @@ def summary(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Each metric's mean over the seeds."""
     metrics = dict.fromkeys(s["metric"] for s in scores)
     return {m: float(np.mean([s["value"] for s in scores if s["metric"] == m])) for m in metrics}
-
-
-def best_run(result: Mapping[str, Any]) -> RunDirectory | None:
-    """The run of the recommended candidate that was best on validation; of whoever has a model, after an interruption."""
-    rows = [r for r in result["ranking"] if r["recipe"] == result["recommended"]] or result["ranking"]
-    if result["recommended"] is None and not result["interrupted"]:
-        return None
-    runs = [RunDirectory(Path(p)) for row in rows for p in row["runs"]]
-    with_model = [r for r in runs if r.model.is_file()]
-    return min(with_model, key=lambda r: r.read()["best"].get(result["metric"], math.inf), default=None)

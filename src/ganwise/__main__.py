@@ -1,0 +1,3 @@
+from ganwise.cli import main
+
+main()

@@ -1,0 +1,240 @@
+"""The verbs. Each loads what it needs when it runs, so that help and advice start in a blink."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganwise.types import Unusable
+
+app = typer.Typer(
+    name="ganwise",
+    help="Find, train and prove the right GAN for your data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[str, typer.Argument(help="digits, mnist-10k, ring, grid, spiral; a folder or zip of images; .npz, idx, .csv")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run's directory, or that of a race: then its recommended run")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
+Want = Annotated[str, typer.Option(help="what matters, separated by commas: diversity, quality, stability, ...")]
+Seeds = Annotated[int, typer.Option(min=1, help="runs of each candidate")]
+Size = Annotated[int | None, typer.Option(min=8, help="side that images are resized to")]
+Strict = Annotated[bool, typer.Option("--strict", help="refuse data with corrupt files")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
+Out = Annotated[Path | None, typer.Option(help="directory for the results")]
+SetPart = Annotated[list[str] | None, typer.Option("--set", help="change a part of the recipe, as in loss.margin=2")]
+BudgetText = Annotated[str, typer.Option("--budget", help="total: 3m or 2h of wall time, cpu:10m, images:2M")]
+
+
+def main() -> None:
+    """The entry point: bad input becomes one line and exit status 2."""
+    try:
+        app()
+    except Unusable as error:
+        sys.exit(_refuse(str(error)))
+    except BrokenPipeError:  # the reader, such as head, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _refuse(message: str) -> int:
+    print(f"ganwise: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    if show:
+        import ganwise
+
+        print(ganwise.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    data: Data,
+    want: Want = "",
+    budget: BudgetText = "3m",
+    seeds: Seeds = 2,
+    out: Out = None,
+    size: Size = None,
+    strict: Strict = False,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """The main job: audit the data, choose a short list, train it under one budget, measure, recommend."""
+    from ganwise.cli import job
+
+    sys.exit(job.run(data, (), want, budget, seeds, out, size, strict, device, json))
+
+
+@app.command()
+def race(
+    data: Data,
+    recipes: Annotated[list[str] | None, typer.Argument(metavar="[[ALIAS=]RECIPE]...", help="default: the short list")] = None,
+    budget: BudgetText = "3m",
+    seeds: Seeds = 2,
+    out: Out = None,
+    size: Size = None,
+    strict: Strict = False,
+    device: Device = "auto",
+    engine: Annotated[str, typer.Option(help="local: this machine's cores and GPUs")] = "local",
+    json: Json = False,
+) -> None:
+    """Train recipes under one equal budget and rank them on the test part."""
+    from ganwise.cli import job
+
+    if engine != "local":
+        raise Unusable(f"--engine {engine}: unknown; known: local")
+    sys.exit(job.run(data, tuple(recipes or ()), "", budget, seeds, out, size, strict, device, json))
+
+
+@app.command()
+def audit(data: Data, size: Size = None, strict: Strict = False, json: Json = False) -> None:
+    """What the data is, and what is wrong with it."""
+    from ganwise.audit import audit_source
+    from ganwise.cli import show
+
+    seen = audit_source(data, size=size, strict=strict)
+    show.result(seen._asdict(), json, lambda: show.audit(seen))
+
+
+@app.command()
+def select(
+    data: Data,
+    want: Want = "",
+    limit: Annotated[int, typer.Option(min=1, help="length of the short list")] = 8,
+    size: Size = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps: what it will be trained on")] = "cpu",
+    json: Json = False,
+) -> None:
+    """The four questions answered for this data, the search space before and after, the short list with reasons."""
+    from ganwise.audit import audit_source
+    from ganwise.cli import show
+    from ganwise.select import select as choose
+
+    if device not in ("cpu", "cuda", "mps"):
+        raise Unusable(f"--device {device}: choose one of cpu, cuda, mps")
+    advice = choose(audit_source(data, size=size), wants(want), device=device, limit=limit)  # type: ignore[arg-type]
+    show.result(advice.as_json(), json, lambda: show.advice(advice))
+
+
+def wants(text: str) -> tuple[str, ...]:
+    return tuple(w.strip() for w in text.split(",") if w.strip())
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="a name of the catalog, or a recipe's JSON file")],
+    data: Data,
+    steps: Annotated[int, typer.Option(min=1, help="rounds of both players")] = 5000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Out = None,
+    size: Size = None,
+    strict: Strict = False,
+    set_: SetPart = None,
+    device: Device = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16")] = "auto",
+    threads: Annotated[int, typer.Option(min=1, help="processor threads; results repeat only at the same number")] = 1,
+    json: Json = False,
+) -> None:
+    """Train one recipe, keep its best checkpoint, score it."""
+    from ganwise.cli import single
+
+    sys.exit(single.train(recipe, data, steps, seed, out, size, strict, set_ or [], device, precision, threads, json))
+
+
+@app.command()
+def evaluate(
+    run: RunPath,
+    n: Annotated[int | None, typer.Option("-n", min=64, help="test samples, against as many fakes")] = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Score a run's model on the test part, with intervals and yardsticks."""
+    from ganwise.cli import single
+
+    single.evaluate(run, n, device, json)
+
+
+@app.command()
+def doctor(path: RunPath, json: Json = False) -> None:
+    """Diagnose a run: is it healthy, and if not, what to change. Exit status 1 for a failing one."""
+    from ganwise.artifacts import RunDirectory
+    from ganwise.cli import show
+    from ganwise.cli.runs import find
+    from ganwise.doctor import diagnose
+    from ganwise.recipe import from_data
+
+    run = RunDirectory.open(find(path))
+    diagnosis = diagnose(run.records(), from_data(run.read()["recipe"]))
+    show.result(diagnosis.as_json(), json, lambda: show.diagnosis(diagnosis))
+    sys.exit(1 if diagnosis.verdict in ("failing", "failed") else 0)
+
+
+@app.command()
+def sample(
+    run: RunPath,
+    n: Annotated[int, typer.Option("-n", min=1, help="how many")] = 64,
+    out: Annotated[Path, typer.Option(help="samples.npz for arrays, or a .png for a grid")] = Path("samples.png"),
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    device: Device = "cpu",
+) -> None:
+    """Draw samples from a run's model."""
+    from ganwise.cli import single
+
+    single.sample(run, n, out, seed, device)
+
+
+@app.command()
+def export(
+    run: RunPath,
+    format: Annotated[str, typer.Option(help="safetensors or onnx")] = "safetensors",
+    out: Annotated[Path | None, typer.Option(help="folder for safetensors, file for onnx")] = None,
+) -> None:
+    """Hand a run's generator over as a model folder, or as ONNX with its outputs compared first."""
+    from ganwise.cli import single
+
+    single.export(run, format, out)
+
+
+@app.command()
+def catalog(
+    what: Annotated[str, typer.Argument(help="an axis, or a name on any of them")] = "",
+    json: Json = False,
+) -> None:
+    """Everything that ganwise knows: architectures, losses, regularizers, divergences, named GANs."""
+    from ganwise.cli import browse
+
+    browse.catalog(what, json)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="the directory of a run or race")]) -> None:
+    """Write the report of a race again, as one HTML file."""
+    from ganwise.report import write
+
+    print(write(folder))
+
+
+@app.command()
+def cite(run: RunPath) -> None:
+    """The papers that a run's recipe rests on, as BibTeX."""
+    from ganwise.cli import browse
+
+    browse.cite(run)
+
+
+def launched(command: list[str] | None = None) -> str:
+    """The command line that repeats this call."""
+    import shlex
+
+    return shlex.join(["ganwise", *(command or sys.argv[1:])])

@@ -1,0 +1,100 @@
+"""run and race: the job from data to recommendation, shown while it runs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from ganwise import report
+from ganwise.cli import live, runs, show
+from ganwise.cli.app import launched, wants
+from ganwise.study import budget as budgets
+from ganwise.study import job
+from ganwise.study.race import Entrant, Plan
+from ganwise.types import Audit, Unusable
+
+
+def run(
+    data: str,
+    recipes: tuple[str, ...],
+    want: str,
+    budget: str,
+    seeds: int,
+    out: Path | None,
+    size: int | None,
+    strict: bool,
+    device: str,
+    json: bool,
+) -> int:
+    """Exit status: 0 done, 1 every candidate sick, 130 interrupted."""
+    budget_ = budgets.parse(budget)
+    entrants = _entrants(recipes)
+    if out and out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        raise Unusable(f"{out}: holds files already; name a new directory with --out, or remove it")
+    device = runs.device(device)
+    request = job.Request(
+        source=data,
+        budget=budget_,
+        out=out or job.free_directory(_short(data)),
+        want=wants(want),
+        entrants=entrants,
+        seeds=seeds,
+        device=device,
+        size=size,
+        strict=strict,
+        command=launched(),
+    )
+    with ExitStack() as stack:
+        result = job.run(request, _hooks(stack, json))
+    result["report"] = str(report.write(request.out))
+    show.result(result, json, lambda: show.outcome(result))
+    if result["interrupted"]:
+        live.errors.print(f"interrupted; the best model so far: {result['model'] or 'none yet'}")
+        return 130
+    return 0 if result["recommended"] else 1
+
+
+def _short(data: str) -> str:
+    return Path(data.rstrip("/")).stem or "data"
+
+
+def _entrants(recipes: tuple[str, ...]) -> tuple[Entrant, ...]:
+    """``ALIAS=RECIPE`` or ``RECIPE``; an alias lets one recipe enter several times."""
+    found: dict[str, Entrant] = {}
+    for text in recipes:
+        alias, equals, recipe = text.rpartition("=")
+        name = alias if equals else Path(recipe).stem if recipe.endswith(".json") else recipe
+        if name in found:
+            raise Unusable(f"{text}: {name} is entered twice; give each a name of its own, as in a={recipe} b={recipe}")
+        if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+            raise Unusable(f"{text}: an alias is made of letters, digits, '-', '_' and '.'")
+        found[name] = Entrant(name, runs.read_recipe(recipe))
+    if len(found) == 1:
+        raise Unusable("a race takes two candidates at least; for one use ganwise train")
+    return tuple(found.values())
+
+
+def _hooks(stack: ExitStack, json: bool) -> job.Hooks:
+    view: dict[str, live.RaceView] = {}
+
+    def audited(seen: Audit) -> None:
+        show.audit(seen)
+
+    def planned(plan: Plan) -> None:
+        if not json:
+            each = f"{plan.seconds:.0f} s of training" if plan.seconds else f"{plan.images:,} images"
+            show.heading(f"Racing {len(plan.entrants)} candidates with {plan.seeds} seeds, {each} each, {plan.workers} at a time")
+            show.console.print("  " + ", ".join(e.name for e in plan.entrants))
+        view["race"] = stack.enter_context(live.race(plan))
+
+    def advised(advice: Any) -> None:
+        said = advice.as_json()
+        show.heading(f"{said['before']:,} combinations, {said['valid']:,} valid, {said['after']:,} after the four questions")
+
+    def watch(running: list[Any]) -> None:
+        view["race"].watch(running)
+
+    if json:
+        return job.Hooks(planned=planned, watch=watch)
+    return job.Hooks(audited=audited, advised=advised, planned=planned, watch=watch)

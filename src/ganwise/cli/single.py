@@ -1,0 +1,140 @@
+"""The verbs over one run: train, evaluate, sample, export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganwise import export as exports
+from ganwise import model, pictures
+from ganwise.artifacts import RunDirectory, claim, read_json, write_bytes, write_json
+from ganwise.build import resolve
+from ganwise.cli import live, runs, show
+from ganwise.data import load
+from ganwise.evaluate import prepare
+from ganwise.study.job import free_directory
+from ganwise.study.trial import SCORE_SEED, Limit, Stop, Trial
+from ganwise.types import Record, Unusable
+
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
+
+
+def train(
+    recipe: str,
+    data: str,
+    steps: int,
+    seed: int,
+    out: Path | None,
+    size: int | None,
+    strict: bool,
+    changes: Sequence[str],
+    device: str,
+    precision: str,
+    threads: int,
+    json: bool,
+) -> int:
+    """Exit status: 0 done, 1 the doctor found a failing run, 130 and 143 after a signal."""
+    chosen = runs.read_recipe(recipe, changes)
+    device = runs.device(device)
+    dataset = load(data, size=size, strict=strict)
+    resolve(chosen, dataset.shape)  # refused before anything is written
+    out = out or free_directory(f"{dataset.name}-{Path(recipe).stem}")
+    claim(out)
+    torch.set_num_threads(threads)
+    trial = Trial(RunDirectory(out), chosen, dataset, Limit(steps=steps), seed, device, _precision(precision, device))
+    with live.bars() as progress, Stop().listening() as stop:
+        task = progress.add_task(out.name, total=1.0, numbers="starting")
+
+        def show_progress(record: Record, share: float) -> None:
+            progress.update(task, completed=share, numbers=live.numbers(dict(record.signals)))
+
+        trial.show = show_progress
+        scores = trial.go(stop)
+    told = trial.run.read()
+    result = {"scores": [s._asdict() for s in scores], "verdict": told["verdict"], "out": str(out)}
+    result |= {k: told[k] for k in ("steps", "images", "seconds", "best", "model_sha256", "status")}
+    show.result(result, json, lambda: _trained(result, trial.run))
+    if stop.interrupted:
+        live.errors.print(f"interrupted at step {told['steps']}; the best model so far is saved: {trial.run.model}")
+        return 128 + stop.signal
+    return 1 if told["verdict"] in ("failing", "failed") else 0
+
+
+def _precision(name: str, device: str) -> torch.dtype | None:
+    if name == "auto":
+        return torch.bfloat16 if device.startswith("cuda") else None
+    if name not in PRECISIONS:
+        raise Unusable(f"--precision {name}: choose one of auto, {', '.join(PRECISIONS)}")
+    return PRECISIONS[name]
+
+
+def _trained(result: dict[str, Any], run: RunDirectory) -> None:
+    show.heading(f"{result['steps']:,} steps, {result['images']:,} images, {result['seconds']:.0f} s; {result['verdict']}")
+    if result["scores"]:
+        show.scores(result["scores"])
+    show.console.print(f"  model   {run.model}\n  samples {run.grid}")
+
+
+def evaluate(path: Path, n: int | None, device: str, json: bool) -> None:
+    run = RunDirectory.open(runs.find(path))
+    device = runs.device(device)
+    generator = model.load(run.model, device)
+    dataset = _data(run)
+    bench = prepare(dataset, "test", n=n, device=device)
+    scores = [s._asdict() for s in bench.scores(generator.sample(bench.n * 3, SCORE_SEED), draws=3)]
+    if n is None:
+        write_json(run.scores, {"scores": scores})
+    show.result({"scores": scores, "out": str(run.path)}, json, lambda: show.scores(scores))
+
+
+def _data(run: RunDirectory) -> Any:
+    """The very data that the run was trained on: its copy in the race's directory, or the source with the same content."""
+    told = run.read()
+    kept = Path(told.get("job", {}).get("data", ""))
+    if "job" in told and (kept / "values.npy").is_file():
+        from ganwise.data import open_saved
+
+        return open_saved(kept)
+    dataset = load(told["data"]["source"], size=told["data"]["shape"][-1] if len(told["data"]["shape"]) == 3 else None)
+    if dataset.content != told["data"]["content"]:
+        raise Unusable(f"{told['data']['source']}: has changed since {run.path} was trained on it; its test part is another one")
+    return dataset
+
+
+def sample(path: Path, n: int, out: Path, seed: int, device: str) -> None:
+    if out.suffix not in (".png", ".npz"):
+        raise Unusable(f"--out {out}: expected a .png (a grid) or a .npz (arrays)")
+    run = RunDirectory.open(runs.find(path))
+    samples = model.load(run.model, runs.device(device)).sample(n, seed)
+    try:
+        _write(samples, out)
+    except OSError as error:
+        raise Unusable(f"--out {out}: can't be written: {error.strerror}") from None
+    print(out)
+
+
+def _write(samples: np.ndarray, out: Path) -> None:
+    if out.suffix == ".png":
+        pictures.save(pictures.picture(samples), out)
+        return
+    import io
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, samples=samples)
+    write_bytes(out, buffer.getvalue())
+
+
+def export(path: Path, format: str, out: Path | None) -> None:
+    if format not in ("safetensors", "onnx"):
+        raise Unusable(f"--format {format}: choose safetensors or onnx")
+    run = RunDirectory.open(runs.find(path))
+    generator = model.load(run.model)
+    name = read_json(run.run).get("name", run.path.name)
+    if format == "safetensors":
+        print(exports.to_safetensors(generator, out or Path(f"{name}-model")))
+    else:
+        print(exports.to_onnx(generator, out or Path(f"{name}.onnx")))

@@ -1,0 +1,1 @@
+"""Comparing GANs: budgets, trials, the race, its statistics."""

@@ -1,0 +1,94 @@
+"""A recipe is data: it survives JSON, compares by content, and refuses what does not fit, saying why."""
+
+from __future__ import annotations
+
+import pytest
+
+from ganwise import catalog, recipe
+from ganwise.build import ARCHITECTURES, LOSSES, PENALTIES, PROJECTIONS, TRANSFORMS, resolve
+from ganwise.catalog import RECIPES, choice
+from ganwise.divergences import DIVERGENCES
+from ganwise.recipe import Recipe
+from ganwise.types import Unusable
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_named_recipe_survives_json_and_equals_itself(name: str) -> None:
+    original = catalog.named(name)
+    again = recipe.from_json(original.to_json())
+    assert again == original
+    assert hash(again) == hash(original)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 8, 8), (1, 28, 28), (3, 32, 32)], ids=str)
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_resolved_recipe_has_nothing_left_to_guess(name: str, shape: tuple[int, ...]) -> None:
+    if name == "dcgan" and len(shape) == 1:
+        with pytest.raises(Unusable, match="the data are vectors"):
+            resolve(catalog.named(name), shape)
+        return
+    resolved = resolve(catalog.named(name), shape)
+    assert '"auto"' not in resolved.to_json()
+    assert resolve(resolved, shape) == resolved
+
+
+def test_the_catalog_and_the_factory_know_the_same_names() -> None:
+    assert set(ARCHITECTURES) == set(catalog.ARCHITECTURES)
+    assert set(LOSSES) == set(catalog.LOSSES)
+    assert {*PENALTIES, *PROJECTIONS, *TRANSFORMS} == set(catalog.REGULARIZERS)
+    assert set(DIVERGENCES) == {name for name, row in catalog.DIVERGENCES.items() if row.traits["f_divergence"]}
+    assert {r: t["slot"] for r, t in ((r, e.traits) for r, e in catalog.REGULARIZERS.items())} == {
+        **dict.fromkeys(PENALTIES, "objective"),
+        **dict.fromkeys(PROJECTIONS, "projection"),
+        **dict.fromkeys(TRANSFORMS, "transform"),
+    }
+
+
+def test_a_change_replaces_one_part_and_leaves_the_rest() -> None:
+    before = catalog.named("r1gan")
+    after = recipe.change(before, {"regularizers.r1.gamma": 0.5, "schedule.generator.learning_rate": 1e-4})
+    assert dict(after.regularizers[0].options) == {"gamma": 0.5}
+    assert after.schedule.generator.learning_rate == 1e-4
+    assert after.schedule.discriminator == before.schedule.discriminator
+    assert recipe.change(after, {"regularizers.r1": False}).regularizers == ()
+
+
+REFUSED = [
+    ({"loss.naem": 1}, "unknown option 'naem'"),
+    ({"loss.name": "wasserstien"}, "did you mean wasserstein"),
+    ({"schedule.bach": 1}, "no such part"),
+    ({"schedule.batch": 0}, "greater than or equal to 2"),
+    ({"schedule.discriminator.learning_rate": -1}, "greater than 0"),
+    ({"los.name": "hinge"}, "no such part"),
+    ({"loss.name": "boundary-equilibrium"}, "takes no regularizers"),
+    ({"regularizers.weight-clipping": True}, "needs loss wasserstein"),
+    ({"divergence.name": "kl"}, "divergence of its own"),
+    ({"architecture.name": "autoencoder"}, "reconstruction error is an energy"),
+    ({"architecture.name": "dcgan", "architecture.discriminator_norm": "batch"}, "slope at each sample"),
+    ({"augmentation.name": "ada"}, "none yet"),
+]
+
+
+@pytest.mark.parametrize(("changes", "why"), REFUSED, ids=[str(c) for c, _ in REFUSED])
+def test_what_does_not_fit_is_refused_with_its_reason(changes: dict[str, str | float], why: str) -> None:
+    with pytest.raises(Unusable, match=why) as refusal:
+        catalog.check(recipe.change(catalog.named("r1gan"), changes))
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_unknown_recipe_is_answered_with_the_closest_names() -> None:
+    with pytest.raises(Unusable, match="did you mean wgan"):
+        catalog.named("wgna")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"loss": 3}', '{"architecture": {"name": "mlp"}}', '{"extra": 1}'])
+def test_text_that_is_no_recipe_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(Unusable, match=r"not a recipe|not JSON") as refusal:
+        recipe.from_json(text, "mine.json")
+    assert str(refusal.value).startswith("mine.json")
+    assert "\n" not in str(refusal.value)
+
+
+def test_wasserstein_needs_something_that_bounds_its_slope() -> None:
+    with pytest.raises(Unusable, match="no maximum"):
+        catalog.check(Recipe(architecture=choice("mlp"), loss=choice("wasserstein")))
