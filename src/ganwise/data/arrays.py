@@ -84,7 +84,8 @@ def idx_pieces(path: Path) -> list[tuple[int, Path, Path | None]]:
     elif path.is_file():
         files = [path]
     else:
-        files = sorted(path.parent.glob(f"{path.name}*")) if path.parent.is_dir() else []
+        beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+        files = [file for file in beside if path.name and file.name.startswith(path.name)]
     found: dict[str, tuple[int, Path, Path | None]] = {}
     for file in files:
         if match := _IDX_NAME.match(file.name):

@@ -8,7 +8,7 @@ import stat
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, TypeVar
@@ -44,20 +44,26 @@ class Pictures(NamedTuple):
     ignored: int
 
 
-def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """The visible files below a folder, sorted, each with its status; links are followed, but never in a circle."""
-    visited = set()
-    for root, folders, files in os.walk(folder, followlinks=True):
-        here = os.stat(root)
-        if (here.st_dev, here.st_ino) in visited:
-            folders.clear()
-            continue
-        visited.add((here.st_dev, here.st_ino))
-        folders[:] = sorted(name for name in folders if _visible(name))
-        for name in sorted(filter(_visible, files)):
-            path = os.path.join(root, name)
-            if os.path.exists(path):
-                yield os.path.relpath(path, folder).replace(os.sep, "/"), os.stat(path)
+def walk(folder: Path) -> list[tuple[str, os.stat_result]]:
+    """The visible files below a folder, sorted by name, with their status; links are followed, but never in a circle."""
+    found: list[tuple[str, os.stat_result]] = []
+    here = os.stat(folder)
+    waiting, visited = [("", str(folder))], {(here.st_dev, here.st_ino)}
+    while waiting:
+        prefix, path = waiting.pop()
+        with os.scandir(path) as entries:
+            for entry in filter(lambda entry: _visible(entry.name), entries):
+                try:
+                    status = entry.stat()
+                except OSError:  # a link to nothing, or gone since
+                    continue
+                identity = (status.st_dev, status.st_ino)
+                if not stat.S_ISDIR(status.st_mode):
+                    found.append((f"{prefix}{entry.name}", status))
+                elif identity not in visited:
+                    visited.add(identity)
+                    waiting.append((f"{prefix}{entry.name}/", entry.path))
+    return sorted(found, key=lambda file: file[0])
 
 
 def _visible(name: str) -> bool:
@@ -112,7 +118,7 @@ def safe_members(path: Path, members: list[zipfile.ZipInfo]) -> tuple[list[str],
 
 def _unsafe(info: zipfile.ZipInfo) -> str | None:
     name = info.filename
-    if name.startswith(("/", "\\")) or ":" in name.split("/")[0] or ".." in name.replace("\\", "/").split("/"):
+    if name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in name.replace("\\", "/").split("/"):
         return "its name points outside of the zip"
     if stat.S_ISLNK(info.external_attr >> 16):
         return "a link"
@@ -142,6 +148,7 @@ def read_pictures(source: Pictures, size: int | None) -> Reading:
         side, troubles = images.choose_side([min(h.width, h.height) for h in heads.values()], size, source.where)
         channels = 1 if all(h.grey for h in heads.values()) else 3
         values, kept = _decode_all(source, list(heads), side, channels, corrupt)
+    corrupt.sort()
     if not kept:
         raise _all_corrupt(source, corrupt)
     gray = images.drop_equal_channels(values)
@@ -207,7 +214,8 @@ def layout(names: list[str], strip_wrapper: bool = False) -> tuple[Index, tuple[
     trained = [f for i, f in enumerate(folders) if parts is None or parts[i] == TRAIN]
     if not all(trained):
         return *unlabeled(len(names)), parts
-    classes = tuple(sorted({folder[0] for folder in folders if folder}))
+    found = {folder[0] for folder in folders if folder}
+    classes = tuple(sorted(found, key=int) if all(name.isdecimal() for name in found) else sorted(found))
     number = {name: i for i, name in enumerate(classes)}
     labels = np.array([number[folder[0]] if folder else -1 for folder in folders], np.int64)
     return labels, classes, parts

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,9 @@ def _read(source: Source, size: int | None) -> Reading:
 def existing(source: str | Path) -> Path:
     """The path of a source that is no built-in. ``Unusable`` where there is none, with the nearest name that there is."""
     path = Path(source).expanduser()
-    if path.exists() or idx_pieces(path):
-        return path
+    with suppress(OSError):  # of a name that is too long, say
+        if path.exists() or idx_pieces(path):
+            return path
     if str(source).startswith("hf:"):
         raise Unusable(f"{source}: Hugging Face data sets are not read by this version; save it as a folder, npz or parquet")
     close = get_close_matches(str(source), BUILTIN, n=1)

@@ -58,6 +58,8 @@ def split(values: Array, labels: Index, parts: npt.NDArray[np.int8] | None = Non
     np.maximum.at(label, number, labels)
     free = np.zeros(n_distinct, bool)
     free[number[part_of_row == TRAIN]] = True
+    # what the user also has elsewhere stays in training, where the audit reports it
+    free[number[part_of_row != TRAIN]] = False
     part_of_group = np.full(n_distinct, TRAIN, np.int8)
     classes = [np.flatnonzero(free & (label == c)) for c in np.unique(label[free])]
     _assign(part_of_group, classes, wanted)
