@@ -485,6 +485,34 @@ def test_a_path_that_does_not_exist_is_refused_with_the_built_in_names() -> None
     assert "did you mean the built-in digits?" in text
 
 
+@pytest.mark.parametrize("source", ["", "a**", "x" * 300, "/nowhere/at/all", "a\0b", "hf:cifar10"])
+def test_odd_paths_are_refused_like_missing_ones(source: str) -> None:
+    assert "does not exist" in refusal(source) or source.startswith("hf:")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.zeros((80, 2, 8, 8, 3)),
+        np.zeros((80, 8, 8, 5)),
+        np.zeros((80, 0)),
+        np.zeros(80, complex),
+        np.array(["a"] * 80),
+        np.array([None] * 80),
+        np.float64(1),
+    ],
+)
+def test_arrays_that_are_no_samples_are_refused_with_what_would_be_right(tmp_path: Path, values: np.ndarray) -> None:
+    assert "needed" in refusal((values, np.zeros(80, int)))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz", "npy", "zip", "parquet"])
+def test_files_that_are_not_what_their_name_says_are_refused(tmp_path: Path, suffix: str) -> None:
+    for name, content in (("empty", b""), ("bytes", bytes(range(256)) * 9)):
+        (tmp_path / f"{name}.{suffix}").write_bytes(content)
+        assert f"{name}.{suffix}: " in refusal(tmp_path / f"{name}.{suffix}")
+
+
 def test_folders_without_usable_images_are_refused(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()

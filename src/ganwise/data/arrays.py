@@ -115,6 +115,8 @@ def read_memory(values: Array, labels: Array | None, size: int | None) -> Readin
     where = "the array"
     if values.ndim == 0 or values.dtype.hasobject:
         raise Unusable(f"{where}: {values.ndim} dimensions of {values.dtype}; an array of numbers, a row a sample, is needed")
+    if labels is not None and labels.ndim == 0:
+        raise Unusable(f"{where}: the labels are no array; one label a sample is needed")
     rows = None if labels is None else in_memory("labels", labels)
     return read_arrays(where, [Piece(TRAIN, in_memory("values", values), rows)], size)
 

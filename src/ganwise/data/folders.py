@@ -44,9 +44,17 @@ class Pictures(NamedTuple):
     ignored: int
 
 
-def walk(folder: Path) -> list[tuple[str, os.stat_result]]:
-    """The visible files below a folder, sorted by name, with their status; links are followed, but never in a circle."""
-    found: list[tuple[str, os.stat_result]] = []
+class Seen(NamedTuple):
+    """A file as its folder lists it, unopened."""
+
+    name: str
+    size: int
+    mtime_ns: int
+
+
+def walk(folder: Path) -> list[Seen]:
+    """The visible files below a folder, sorted by name; links are followed, but never in a circle."""
+    found: list[Seen] = []
     here = os.stat(folder)
     waiting, visited = [("", str(folder))], {(here.st_dev, here.st_ino)}
     while waiting:
@@ -59,11 +67,11 @@ def walk(folder: Path) -> list[tuple[str, os.stat_result]]:
                     continue
                 identity = (status.st_dev, status.st_ino)
                 if not stat.S_ISDIR(status.st_mode):
-                    found.append((f"{prefix}{entry.name}", status))
+                    found.append(Seen(f"{prefix}{entry.name}", status.st_size, status.st_mtime_ns))
                 elif identity not in visited:
                     visited.add(identity)
                     waiting.append((f"{prefix}{entry.name}/", entry.path))
-    return sorted(found, key=lambda file: file[0])
+    return sorted(found)
 
 
 def _visible(name: str) -> bool:
@@ -76,7 +84,7 @@ def _is_picture(name: str) -> bool:
 
 def read_folder(folder: Path, size: int | None) -> Reading:
     """The pictures below a folder."""
-    files = [name for name, _ in walk(folder)]
+    files = [file.name for file in walk(folder)]
     names = [name for name in files if _is_picture(name)]
     if not files:
         raise Unusable(f"{folder}: an empty folder; images ({_suffixes()}) are needed")

@@ -24,7 +24,8 @@ def nearest(queries: Matrix, points: Matrix, k: int) -> Distances:
         block = points[start : start + _CHUNK]
         square = (block**2).sum(1) - 2 * (queries @ block.T)
         square = np.concatenate([best_square, square], 1)
-        index = np.concatenate([best, np.broadcast_to(np.arange(start, start + len(block)), (len(queries), len(block)))], 1)
+        numbers = np.arange(start, start + len(block))
+        index = np.concatenate([best, np.broadcast_to(numbers, (len(queries), len(block)))], 1)
         # a few more than asked, because the expanded square is exact to about 1e-6 only
         chosen = np.argpartition(square, min(k + 2, square.shape[1]) - 1, axis=1)[:, : k + 2]
         best, best_square = np.take_along_axis(index, chosen, 1), np.take_along_axis(square, chosen, 1)
@@ -42,7 +43,8 @@ def intrinsic_dimension(samples: Matrix) -> float:
     """The dimension by the TwoNN estimator: how the second nearest neighbor's distance relates to the first's.
 
     A line through the origin fitted to ``-log(1 - F(mu))`` over ``log(mu)``, the largest tenth of the ratios left out.
-    Equal samples must have been removed. 0 where it can't be estimated. Source: Facco et al. 2017, doi 10.1038/s41598-017-11873-y.
+    Equal samples must have been removed. 0 where it can't be estimated.
+    Source: Facco et al. 2017, doi 10.1038/s41598-017-11873-y.
     """
     if len(samples) < 16:
         return 0.0

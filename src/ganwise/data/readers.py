@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from difflib import get_close_matches
@@ -17,7 +16,7 @@ from ganwise.data import cache
 from ganwise.data.arrays import idx_pieces, read_idx, read_memory, read_npy, read_npz
 from ganwise.data.builtin import BUILTIN, FILES, read_builtin
 from ganwise.data.dataset import FEWEST, Array, Dataset, Reading, content_hash, raw
-from ganwise.data.folders import read_folder, read_zip, walk
+from ganwise.data.folders import Seen, read_folder, read_zip, walk
 from ganwise.data.images import SUFFIXES
 from ganwise.data.split import split
 from ganwise.data.tables import read_csv, read_parquet
@@ -100,13 +99,13 @@ def existing(source: str | Path) -> Path:
     """The path of a source that is no built-in. ``Unusable`` where there is none, with the nearest name that there is."""
     path = Path(source).expanduser()
     with suppress(OSError):  # of a name that is too long, say
-        if path.exists() or idx_pieces(path):
+        if source != "" and (path.exists() or idx_pieces(path)):
             return path
     if str(source).startswith("hf:"):
         raise Unusable(f"{source}: Hugging Face data sets are not read by this version; save it as a folder, npz or parquet")
     close = get_close_matches(str(source), BUILTIN, n=1)
     hint = f"did you mean the built-in {close[0]}? " if close else ""
-    raise Unusable(f"{source}: the path does not exist; {hint}built-in are {', '.join(BUILTIN)}")
+    raise Unusable(f"{source or '(empty)'}: the path does not exist; {hint}built-in are {', '.join(BUILTIN)}")
 
 
 def fingerprint(source: Source, *, size: int | None = None) -> str:
@@ -117,21 +116,24 @@ def fingerprint(source: Source, *, size: int | None = None) -> str:
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(b"" if array.dtype.hasobject else raw(array))
     else:
-        for path, status in _files(source):
-            digest.update(f"\0{path}\0{status.st_size}\0{status.st_mtime_ns}".encode(errors="surrogateescape"))
+        for file in _files(source):
+            digest.update("\0{}\0{}\0{}".format(*file).encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
-def _files(source: str | Path) -> list[tuple[str, os.stat_result]]:
-    if source in FILES:
-        return [(str(source), FILES[str(source)].stat())]
+def _files(source: str | Path) -> list[Seen]:
     if source in BUILTIN:
-        return [(str(source), Path(__file__).with_name("builtin.py").stat())]
+        return [_seen(FILES.get(str(source), Path(__file__).with_name("builtin.py")), str(source))]
     path = existing(source)
     if path.is_dir():
-        return [(str(path.resolve()), path.stat()), *walk(path)]
+        return [_seen(path, str(path.resolve())), *walk(path)]
     files = [file for _, samples, labels in idx_pieces(path) for file in (samples, labels) if file] or [path]
-    return [(str(file.resolve()), file.stat()) for file in files]
+    return [_seen(file, str(file.resolve())) for file in files]
+
+
+def _seen(file: Path, name: str) -> Seen:
+    status = file.stat()
+    return Seen(name, status.st_size, status.st_mtime_ns)
 
 
 def source_text(source: Source) -> str:
