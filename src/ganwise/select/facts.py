@@ -90,7 +90,7 @@ def _thin(facts: dict[str, Value]) -> Value:
     """Whether the data fill few of their dimensions; images always do."""
     if facts["kind"] == "image":
         return True
-    if "intrinsic_dimension" not in facts:
+    if not facts.get("intrinsic_dimension"):
         return "unknown"
     return float(facts["intrinsic_dimension"]) < THIN * float(facts["dimensions"])
 

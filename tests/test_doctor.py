@@ -1,0 +1,228 @@
+"""The doctor on sequences made of formulas: what it sees, what it leaves alone, and what it prescribes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+
+import pytest
+
+from ganwise import catalog, knowledge
+from ganwise.catalog import RECIPES, named
+from ganwise.doctor import WATCHES, Traits, diagnose, first_judged, lasting
+from ganwise.recipe import Recipe, change
+from ganwise.types import Record
+
+Signal = Callable[[int], float]
+RECIPE = named("r1gan")
+MINIMAX = change(named("gan"), {"loss.name": "minimax"})
+EVERY_RECIPE = pytest.mark.parametrize("recipe", [e.recipe for e in RECIPES.values() if e.recipe], ids=list(RECIPES))
+
+
+def wave(step: int, size: float = 0.1) -> float:
+    return 1 + size * math.sin(step / 70)
+
+
+HEALTHY: dict[str, Signal] = {
+    "loss_d": lambda t: 1.2 * wave(t),
+    "loss_g": lambda t: 0.9 * wave(t + 50),
+    "grad_d": lambda t: 1.5 * wave(t, 0.4),
+    "grad_g": lambda t: 3.0 * wave(t, 0.4) * math.exp(-t / 4000),
+    "accuracy_real": lambda t: 0.75 * wave(t),
+    "accuracy_fake": lambda t: 0.75 * wave(t + 90),
+    "spread": lambda t: 0.95 - 0.85 * math.exp(-t / 200),
+}
+DECAY: Signal = lambda t: 2 * math.exp(-t / 100)  # noqa: E731
+WON: dict[str, Signal] = {"accuracy_real": lambda t: 1.0, "accuracy_fake": lambda t: 1.0}
+
+
+def run(steps: int = 4000, every: int = 20, **changed: Signal | None) -> list[Record]:
+    """Records of the healthy signals with some replaced, or left out where None."""
+    signals = {name: signal for name, signal in {**HEALTHY, **changed}.items() if signal}
+    return [Record(t, t * 64, t * 0.01, {n: s(t) for n, s in signals.items()}) for t in range(every, steps + 1, every)]
+
+
+def from_step(start: int, sick: float, name: str) -> Signal:
+    return lambda t: sick if t >= start else HEALTHY[name](t)
+
+
+@EVERY_RECIPE
+def test_a_healthy_run_is_healthy_under_every_recipe(recipe: Recipe) -> None:
+    diagnosis = diagnose(run(), recipe)
+    assert (diagnosis.verdict, diagnosis.findings, diagnosis.not_judged) == ("healthy", (), ())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_not_finite_fails_the_run_at_its_first_step(value: float) -> None:
+    diagnosis = diagnose(run(loss_g=from_step(1200, value, "loss_g")), RECIPE)
+    assert diagnosis.verdict == "failed"
+    (found,) = diagnosis.findings
+    assert (found.problem, found.since_step) == ("not_finite", 1200)
+    assert "loss_g" in found.evidence
+
+
+def test_not_finite_is_seen_in_the_first_record_of_all() -> None:
+    assert diagnose([Record(20, 0, 0.0, {"loss_d": math.nan})], None).verdict == "failed"
+
+
+def test_a_generator_whose_gradient_dies_while_the_discriminator_is_always_right_is_failing() -> None:
+    diagnosis = diagnose(run(grad_g=DECAY, **WON), MINIMAX)
+    assert diagnosis.verdict == "failing"
+    (found,) = diagnosis.findings
+    assert found.problem == "vanishing_gradient"
+    assert "generator" in found.evidence
+    assert found.remedies[0].change == {"loss.name": "non-saturating"}
+
+
+def test_a_small_gradient_of_a_discriminator_that_is_often_wrong_is_no_sign() -> None:
+    assert diagnose(run(grad_g=DECAY), MINIMAX).verdict == "healthy"
+
+
+def test_without_accuracy_a_fading_gradient_is_only_a_warning() -> None:
+    records = run(grad_g=DECAY, accuracy_real=None, accuracy_fake=None)
+    assert diagnose(records, MINIMAX).verdict == "warning"
+
+
+@pytest.mark.parametrize("name", ["grad_d", "grad_g"])
+def test_a_gradient_of_exactly_zero_is_failing_whatever_the_accuracy(name: str) -> None:
+    diagnosis = diagnose(run(**{name: from_step(1500, 0.0, name)}), RECIPE)
+    assert diagnosis.verdict == "failing"
+    assert diagnosis.findings[0].since_step == 1500
+
+
+def test_a_gradient_that_recovers_is_no_sign() -> None:
+    records = run(grad_g=lambda t: 0.0 if 1000 <= t < 3000 else 1.0, **WON)
+    assert diagnose(records, RECIPE).verdict == "healthy"
+
+
+def test_the_tiny_gradients_of_a_clipped_critic_are_judged_by_their_own_history() -> None:
+    wgan = named("wgan")
+    assert diagnose(run(grad_g=lambda t: 1e-5 * wave(t), **WON), wgan).verdict == "healthy"
+    assert diagnose(run(grad_g=lambda t: 1e-5 * DECAY(t)), wgan).verdict == "failing"
+
+
+def test_collapse_at_the_end_is_failing_since_its_step() -> None:
+    diagnosis = diagnose(run(spread=from_step(2000, 0.1, "spread")), RECIPE)
+    assert diagnosis.verdict == "failing"
+    (found,) = diagnosis.findings
+    assert (found.problem, found.since_step) == ("mode_collapse", 2000)
+
+
+def test_a_narrow_spread_is_a_warning() -> None:
+    assert diagnose(run(spread=from_step(2000, 0.4, "spread")), RECIPE).verdict == "warning"
+
+
+@pytest.mark.parametrize("spike", [2000, 3980])
+def test_one_narrow_batch_is_no_collapse(spike: int) -> None:
+    records = run(spread=lambda t: 0.05 if t == spike else 0.9)
+    assert diagnose(records, RECIPE).verdict == "healthy"
+
+
+def test_a_tenth_of_wide_batches_does_not_hide_a_collapse() -> None:
+    records = run(spread=lambda t: 0.9 if t < 2000 or t % 240 == 0 else 0.1)
+    assert diagnose(records, RECIPE).verdict == "failing"
+
+
+def test_the_first_steps_are_never_judged() -> None:
+    assert diagnose(run(200, spread=lambda t: 0.01), RECIPE).verdict == "unknown"
+    assert first_judged(run(200), Traits()) == 200
+    assert first_judged(run(20000, 500), Traits()) == 2000
+
+
+def test_of_a_running_run_narrow_samples_are_a_warning_until_they_should_have_opened() -> None:
+    def narrow(steps: int, running: bool) -> str:
+        return diagnose(run(steps, spread=lambda t: 0.12), RECIPE, running=running).verdict
+
+    assert [narrow(800, True), narrow(800, False), narrow(2000, True)] == ["warning", "failing", "failing"]
+
+
+def test_a_run_that_had_opened_and_collapses_is_failing_while_it_runs() -> None:
+    records = run(1200, spread=lambda t: 0.9 if t < 800 else 0.1)
+    assert diagnose(records, RECIPE, running=True).verdict == "failing"
+
+
+def test_began_may_draw_one_face_for_three_thousand_steps() -> None:
+    began = named("began")
+    early = diagnose(run(2800, spread=lambda t: 0.05), began)
+    assert early.verdict == "healthy"
+    assert early.not_judged
+    assert "mode_collapse" in early.not_judged[0]
+    assert diagnose(run(6000, spread=lambda t: 0.05), began).verdict == "failing"
+    assert diagnose(run(6000, spread=lambda t: 0.05 if t < 2500 else 0.9), began).verdict == "healthy"
+
+
+def test_too_little_to_judge_is_unknown_and_says_what_is_missing() -> None:
+    losses = {"grad_d": None, "grad_g": None, "spread": None}
+    diagnosis = diagnose(run(**losses), None)
+    assert diagnosis.verdict == "unknown"
+    assert {gap.split(":")[0] for gap in diagnosis.not_judged} == {"vanishing_gradient", "mode_collapse"}
+    assert diagnose([], None).verdict == "unknown"
+
+
+def test_a_run_without_recipe_is_judged_too() -> None:
+    assert diagnose(run(), None).verdict == "healthy"
+    assert diagnose(run(spread=from_step(2000, 0.1, "spread")), None).findings[0].remedies
+
+
+@EVERY_RECIPE
+@pytest.mark.parametrize(
+    "sick",
+    [{"loss_d": lambda t: math.nan}, {"grad_g": DECAY, **WON}, {"spread": lambda t: 0.05}],
+    ids=["not_finite", "vanishing_gradient", "mode_collapse"],
+)
+def test_remedies_make_other_recipes_that_the_catalog_accepts(recipe: Recipe, sick: dict[str, Signal]) -> None:
+    findings = diagnose(run(6000, **sick), recipe).findings
+    assert findings
+    for found in findings:
+        knowledge.cite(found.sources)
+        assert found.remedies, "something can always be tried"
+        for remedy in found.remedies:
+            healed = change(recipe, remedy.change)
+            catalog.check(healed)
+            assert healed != recipe
+            assert knowledge.cite(remedy.sources)
+            assert remedy.because
+
+
+def test_detectors_are_pure() -> None:
+    records = run(spread=lambda t: 0.1)
+    before = json.dumps([r.as_json() for r in records])
+    results = [watch.detect(records, Traits.of(RECIPE)) for watch in WATCHES for _ in range(2)]
+    assert results[0::2] == results[1::2]
+    assert json.dumps([r.as_json() for r in records]) == before
+
+
+def test_the_json_has_the_contracts_fields() -> None:
+    content = json.loads(json.dumps(diagnose(run(spread=lambda t: 0.1), RECIPE).as_json()))
+    assert content.keys() == {"verdict", "findings", "not_judged"}
+    found = content["findings"][0]
+    assert found.keys() == {"problem", "severity", "since_step", "evidence", "remedies", "sources"}
+    assert found["remedies"][0].keys() == {"change", "because", "sources"}
+
+
+def test_a_sign_lasts_only_when_it_fills_a_window_up_to_the_end() -> None:
+    def values(sick_from: int) -> list[tuple[int, float]]:
+        return [(t, 0.0 if t >= sick_from else 1.0) for t in range(20, 4001, 20)]
+
+    assert lasting(values(3000), 0.5) == 3000
+    assert lasting(values(3900), 0.5) is None
+    assert lasting([], 0.5) is None
+
+
+def test_values_written_as_words_are_read_as_numbers() -> None:
+    record = Record.from_json({"step": 20, "loss_d": "nan", "grad_g": "inf"})
+    assert diagnose([record], None).verdict == "failed"
+
+
+def trained(name: str, steps: int) -> tuple[list[Record], Recipe]:
+    """Records of a real run on the handwritten digits, fully connected."""
+    build, train, data = (pytest.importorskip(f"ganwise.{part}") for part in ("build", "train", "data"))
+    digits = data.load("digits")
+    recipe = change(named(name), {"architecture.name": "mlp"})
+    return list(train.train(build.build(recipe, digits.shape, seed=0), digits, steps=steps)), recipe
+
+
+def test_a_real_run_of_the_strong_default_is_healthy_and_an_unpenalized_relativistic_one_collapses() -> None:
+    assert diagnose(*trained("r1gan", 600)).verdict == "healthy"
+    assert diagnose(*trained("rsgan", 600)).verdict == "failing"

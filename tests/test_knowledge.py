@@ -1,0 +1,135 @@
+"""The knowledge base: every rule runs on its own cases, and every source that the package names exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import ganwise
+from ganwise import knowledge
+from ganwise.catalog import AXES, RECIPES
+from ganwise.knowledge import bibtex
+from ganwise.knowledge.rule import read_condition, read_rule, read_target
+from ganwise.select.facts import gather
+from ganwise.types import Audit, Unusable, Value
+
+PACKAGE = Path(ganwise.__file__).parent
+RULES = knowledge.rules()
+ROW = {
+    "name": "a",
+    "question": 2,
+    "when": ["side <= 28"],
+    "prefers": ["loss.hinge"],
+    "strength": "reported",
+    "because": "b",
+    "sources": ["lim2017geometric"],
+    "fires_on": {"side": 8},
+    "silent_on": {"side": 64},
+}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_fires_on_its_positive_case_and_is_decided_and_silent_on_its_negative_case(rule: knowledge.Rule) -> None:
+    assert rule.judge(rule.fires_on) == (True, ())
+    assert rule.judge(rule.silent_on) == (False, ())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_says_why_in_words_and_cites_sources_that_exist(rule: knowledge.Rule) -> None:
+    assert len(rule.because.split()) >= 8
+    assert knowledge.cite(rule.sources)
+
+
+def test_rules_have_names_of_their_own() -> None:
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_every_fact_that_a_rule_reads_is_one_that_selection_computes_or_an_audit_measures() -> None:
+    measured: dict[str, Value] = {"domain": "many", "intrinsic_dimension": 5.0, "background_share": 0.5}
+    known = gather(Audit("image", (1, 8, 8), 99, (), measured, ()), (), "cpu", 60.0)
+    read = {condition.fact for rule in (*RULES, *knowledge.disagreements()) for condition in rule.when}
+    assert read <= known.keys()
+
+
+def test_every_condition_separates_some_case_of_its_rule() -> None:
+    for rule in RULES:
+        for condition in rule.when:
+            assert condition.holds(rule.fires_on), rule.name
+
+
+def test_an_unknown_fact_keeps_a_rule_from_firing_and_is_named() -> None:
+    rule = read_rule({**ROW, "when": ["side <= 28", "n_train < 10"]}, "here")
+    assert rule.judge({"side": 8}) == (False, ("n_train",))
+    assert rule.judge({"side": 64}) == (False, ()), "decided without the unknown fact"
+
+
+def test_a_word_is_not_compared_with_a_number() -> None:
+    assert read_condition("side <= 28", "here").holds({"side": "large"}) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"when": ["side + 1 <= 28"]}, "no condition"),
+        ({"when": ["side <= 28 or side > 3"]}, "no condition"),
+        ({"prefers": ["loss.hing"]}, "did you mean loss.hinge"),
+        ({"strength": "certain"}, "strength of theorem"),
+        ({"question": 7}, "question from 0 to 4"),
+        ({"wishes": ["loss.hinge"]}, "unknown field 'wishes'"),
+        ({"strength": "folklore", "rules_out": ["loss.hinge"]}, "folklore"),
+    ],
+)
+def test_a_rule_that_is_none_is_refused_with_what_would_be_right(change: dict[str, object], said: str) -> None:
+    with pytest.raises(Unusable, match=re.escape(said)):
+        read_rule({**ROW, **change}, "my.toml")
+
+
+def test_a_missing_field_is_named() -> None:
+    row = {key: value for key, value in ROW.items() if key != "because"}
+    with pytest.raises(Unusable, match="lacks the field 'because'"):
+        read_rule(row, "my.toml")
+
+
+def test_a_target_of_two_tags_wants_both() -> None:
+    assert read_target("loss.hinge + regularizers.r1", "here") == {"loss.hinge", "regularizers.r1"}
+
+
+def test_every_source_named_anywhere_in_the_package_resolves() -> None:
+    key = re.compile(r"\b([a-z]+(?:19|20)\d\d[a-z][a-z0-9]*)\b")
+    used = {found for path in PACKAGE.rglob("*.py") for found in key.findall(path.read_text(encoding="utf-8"))}
+    used |= {k for path in PACKAGE.rglob("*.toml") for k in key.findall(path.read_text(encoding="utf-8"))}
+    entries = [*RECIPES.values(), *(entry for rows in AXES.values() for entry in rows.values())]
+    used |= {k for entry in entries for k in (*entry.sources, *(k for fit in entry.fits for k in fit.sources))}
+    assert len(used) > 20
+    assert sorted(used - knowledge.sources().keys()) == []
+
+
+def test_the_two_ls_gans_share_no_key() -> None:
+    titles = {key: source.fields["title"] for key, source in knowledge.sources().items()}
+    assert titles["mao2017lsgan"].startswith("Least Squares")
+    assert titles["qi2020losssensitive"].startswith("Loss-Sensitive")
+
+
+def test_a_citation_reads_as_a_line_with_letters_instead_of_tex() -> None:
+    (one,) = knowledge.cite(["kynkaanniemi2019precision", "kynkaanniemi2019precision"])
+    assert one.line.startswith("Kynkäänniemi et al. (2019). Improved Precision")
+    assert one.line.endswith("arXiv:1904.06991.")
+    assert one.bibtex.startswith("@inproceedings{kynkaanniemi2019precision,")
+
+
+def test_an_unknown_key_is_refused_with_the_closest() -> None:
+    with pytest.raises(Unusable, match="did you mean goodfellow2014gan"):
+        knowledge.cite(["goodfelow2014gan"])
+
+
+@pytest.mark.parametrize("text", ["@misc{a,\n  author = {B},\n}\n", "@misc{a, author = {B}}\n", "stray\n"])
+def test_a_bibliography_with_anything_unreadable_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"x\.bib"):
+        bibtex.read(text, "x.bib")
+
+
+def test_nothing_here_claims_the_counts_of_the_framework_paper() -> None:
+    text = " ".join(rule.because for rule in RULES)
+    assert not re.search(r"\d+ (combinations|GANs) to \d+", text)

@@ -1,0 +1,217 @@
+"""Selection: the counts, the four answers and the short list, over audits of very different data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from itertools import pairwise, product
+
+import pytest
+
+from ganwise import catalog
+from ganwise.recipe import Recipe
+from ganwise.select import WANTS, Advice, select
+from ganwise.shapes import takes
+from ganwise.types import Audit, Kind, Shape, Unusable, Value
+
+TEN = tuple("0123456789")
+
+
+def seen(kind: Kind, shape: Shape, n: int, classes: tuple[str, ...] = (), **facts: Value) -> Audit:
+    return Audit(kind, shape, n, classes, facts, ())
+
+
+DIGITS = seen("image", (1, 8, 8), 1797, TEN, n_train=1257, background_share=0.49, constant_pixel_share=0.09, domain="many")
+MNIST = seen("image", (1, 28, 28), 60000, TEN, background_share=0.81, constant_pixel_share=0.09, domain="many")
+CIFAR = seen("image", (3, 32, 32), 50000, TEN, background_share=0.0, constant_pixel_share=0.0, domain="many")
+TOY = seen("vector", (2,), 10000, intrinsic_dimension=1.9)
+PHOTOS = seen("image", (3, 64, 64), 500, background_share=0.0, constant_pixel_share=0.0, domain="unknown")
+FEW = seen("image", (3, 32, 32), 5000, TEN, labels="few", domain="many", background_share=0.0)
+TABLE = seen("vector", (30,), 20000, intrinsic_dimension=8.0)
+FACES = seen("image", (3, 64, 64), 30000, background_share=0.01, constant_pixel_share=0.0, domain="single")
+ODD = seen("image", (3, 33, 40), 900)
+AUDITS = {"digits": DIGITS, "mnist": MNIST, "cifar": CIFAR, "toy": TOY, "photos": PHOTOS}
+AUDITS |= {"few": FEW, "table": TABLE, "faces": FACES, "odd": ODD}
+EVERY = pytest.mark.parametrize("audit", AUDITS.values(), ids=AUDITS)
+
+
+def ranks(advice: Advice) -> dict[str, int]:
+    return {one.name: one.rank for one in advice.candidates}
+
+
+@EVERY
+@pytest.mark.parametrize("want", [(), *((need,) for need in WANTS), WANTS], ids=str)
+def test_every_candidate_is_a_recipe_that_the_catalog_accepts_and_that_makes_the_shape(
+    audit: Audit, want: tuple[str, ...]
+) -> None:
+    advice = select(audit, want)
+    assert advice.candidates
+    for one in advice.candidates:
+        catalog.check(one.recipe)
+        assert takes(one.recipe.architecture.name, audit.shape) is None
+        assert one.reasons
+
+
+@EVERY
+def test_the_counts_are_those_of_a_brute_force(audit: Audit) -> None:
+    space = list(product(catalog.ARCHITECTURES, catalog.LOSSES, [(), *((r,) for r in catalog.REGULARIZERS)], catalog.DIVERGENCES))
+    axes: tuple[catalog.Axis, ...] = ("architecture", "loss", "regularizers", "divergence")
+    fitting = [
+        (a, loss, r, d)
+        for a, loss, r, d in space
+        if takes(a, audit.shape) is None and not catalog.misfits(dict(zip(axes, ((a,), (loss,), r, (d,)), strict=True)))
+    ]
+    advice = select(audit)
+    assert (advice.before, advice.valid) == (len(space), len(fitting))
+    assert 0 < advice.after < advice.valid < advice.before
+
+
+@EVERY
+def test_the_funnel_adds_up_and_every_removal_names_its_rule(audit: Audit) -> None:
+    stages = select(audit).funnel
+    for before, stage in pairwise(stages[2:]):
+        assert sum(one.combinations for one in stage.removed) == before.left - stage.left
+        assert all(one.sources for one in stage.removed)
+    assert f"= {stages[0].left:,}" in stages[0].arithmetic
+
+
+@EVERY
+def test_the_four_questions_come_in_order_and_are_answered_with_reasons(audit: Audit) -> None:
+    questions = select(audit).questions
+    assert [q.question.split()[0] for q in questions] == ["Which", "Which", "Is", "Is"]
+    assert all(q.answer and q.because for q in questions)
+
+
+@EVERY
+def test_the_short_list_holds_the_strong_default_and_a_cheap_baseline(audit: Audit) -> None:
+    names = ranks(select(audit))
+    assert "r1gan" in names
+    assert names.keys() & {"gan", "dcgan"}
+
+
+@EVERY
+def test_the_short_list_is_short_and_not_made_of_variants_of_one_idea(audit: Audit) -> None:
+    advice = select(audit, limit=6)
+    assert len(advice.candidates) <= 6
+    regularized = [one.recipe.loss.name for one in advice.candidates if one.name not in ("gan", "dcgan")]
+    assert all(regularized.count(loss) <= 2 for loss in regularized)
+    assert [one.rank for one in advice.candidates] == list(range(1, len(advice.candidates) + 1))
+    scores = [one.score for one in advice.candidates]
+    assert scores == sorted(scores, reverse=True)
+
+
+@EVERY
+def test_selection_is_deterministic_and_takes_less_than_50_ms(audit: Audit) -> None:
+    first = json.dumps(select(audit, ["diversity"]).as_json())
+    begin = time.process_time()
+    assert json.dumps(select(audit, ["diversity"]).as_json()) == first
+    assert time.process_time() - begin < 0.05
+
+
+def test_on_digits_selection_agrees_with_what_was_measured_there() -> None:
+    advice = select(DIGITS, seconds=180)
+    rank = ranks(advice)
+    assert rank["r1gan"] == 1
+    assert advice.candidates[0].recipe.architecture.name == "mlp"
+    assert rank["r1gan"] < rank["r1gan-dcgan"] < rank["wgan-gp"]
+    assert "sngan" not in rank
+    excluded = {one.name: one.rule for one in advice.excluded}
+    assert excluded["began"].startswith("began-not-for")
+    assert excluded["wgan"] == "clipping-is-superseded"
+    assert advice.questions[0].answer.startswith("mlp")
+
+
+@pytest.mark.parametrize("audit", [CIFAR, PHOTOS, FEW, FACES], ids=["cifar", "photos", "few", "faces"])
+def test_color_images_get_convolutions(audit: Audit) -> None:
+    advice = select(audit)
+    assert all(one.recipe.architecture.name != "mlp" for one in advice.candidates)
+    assert "not:" in advice.questions[0].answer
+    assert "mlp" in advice.questions[0].answer.split("not:")[1]
+
+
+@pytest.mark.parametrize("audit", [TOY, TABLE, ODD], ids=["toy", "table", "odd"])
+def test_vectors_and_odd_sides_get_fully_connected_networks_only(audit: Audit) -> None:
+    assert {one.recipe.architecture.name for one in select(audit).candidates} == {"mlp"}
+
+
+def test_diversity_and_quality_on_a_gpu_bring_the_four_losses_of_the_frameworks_example() -> None:
+    names = ranks(select(CIFAR, ["diversity", "quality"], device="cuda", seconds=86400))
+    assert names.keys() >= {"wgan-gp", "lsgan", "rsgan", "sngan"}
+
+
+def test_a_need_for_a_convergence_measure_brings_the_critic_up_and_rules_the_log_losses_out() -> None:
+    advice = select(DIGITS, ["convergence-measure"])
+    rank = ranks(advice)
+    assert rank["wgan-gp"] == 1
+    r1gan = next(one for one in advice.candidates if one.name == "r1gan")
+    assert ("convergence-measure", "rules_out") in {(r.rule, r.effect) for r in r1gan.reasons}
+    assert "minimax" in advice.questions[1].answer.split("not:")[1]
+
+
+def test_a_need_for_reconstruction_brings_began_where_the_data_allow_it() -> None:
+    assert ranks(select(FACES, ["reconstruction"]))["began"] == 1
+    assert "began" not in ranks(select(MNIST, ["reconstruction"]))
+
+
+def test_a_need_for_coverage_is_the_reason_for_another_divergence() -> None:
+    assert "fgan-kl" not in ranks(select(CIFAR))
+    assert "fgan-kl" in ranks(select(CIFAR, ["coverage"]))
+    assert "kl" in select(CIFAR, ["coverage"]).questions[3].answer
+
+
+def test_a_need_for_speed_or_stability_moves_the_ranks_the_right_way() -> None:
+    def score(name: str, *want: str) -> float:
+        return next(one.score for one in select(CIFAR, want, limit=20).candidates if one.name == name)
+
+    assert score("wgan-gp", "speed") < score("wgan-gp")
+    assert score("sngan", "stability") > score("sngan")
+    assert score("sngan", "generalization") > score("sngan")
+    assert score("rsgan", "diversity") > score("rsgan")
+
+
+def test_a_tiny_budget_prefers_one_discriminator_step() -> None:
+    def gap(seconds: float) -> float:
+        scores = {one.name: one.score for one in select(CIFAR, device="cuda", seconds=seconds).candidates}
+        return scores["lsgan"] - scores["wgan-gp"]
+
+    assert gap(600) > gap(30000)
+
+
+def test_a_rule_whose_fact_is_unknown_does_not_fire_and_says_so() -> None:
+    undecided = {one.rule: one.unknown for one in select(ODD).undecided}
+    assert undecided["began-not-for-sparse-images"] == ("sparse_image",)
+    assert "began-not-for-sparse-images" not in {one.rule for one in select(DIGITS).undecided}
+
+
+def test_disagreements_are_shown_where_they_touch_the_application() -> None:
+    said = {one.name for one in select(CIFAR).disagreements}
+    assert "does augmentation help?" in said
+    assert "is least squares better in quality?" not in {one.name for one in select(TOY).disagreements}
+
+
+def test_the_json_has_the_contracts_fields_and_its_recipes_can_be_read_back() -> None:
+    content = json.loads(json.dumps(select(DIGITS).as_json()))
+    assert {"questions", "before", "valid", "after", "candidates", "excluded", "disagreements"} <= content.keys()
+    assert content["questions"][0].keys() == {"question", "answer", "because", "sources"}
+    first = content["candidates"][0]
+    assert first.keys() == {"name", "recipe", "rank", "score", "reasons"}
+    assert first["reasons"][0].keys() == {"rule", "effect", "because", "sources"}
+    assert Recipe.model_validate(first["recipe"]) == select(DIGITS).candidates[0].recipe
+
+
+def test_an_unknown_need_is_refused_with_the_closest() -> None:
+    with pytest.raises(Unusable, match="did you mean diversity"):
+        select(DIGITS, ["diversty"])
+
+
+def test_a_short_list_of_none_is_refused() -> None:
+    with pytest.raises(Unusable, match="at least one"):
+        select(DIGITS, limit=0)
+
+
+def test_selection_imports_neither_torch_nor_numpy() -> None:
+    code = "import sys, ganwise.select, ganwise.doctor; print({'torch', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
