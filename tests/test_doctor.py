@@ -10,7 +10,7 @@ import pytest
 
 from ganwise import catalog, knowledge
 from ganwise.catalog import RECIPES, named
-from ganwise.doctor import WATCHES, Traits, diagnose, first_judged, lasting
+from ganwise.doctor import WATCHES, Traits, diagnose, lasting, warmed_up
 from ganwise.recipe import Recipe, change
 from ganwise.types import Record
 
@@ -126,8 +126,8 @@ def test_a_tenth_of_wide_batches_does_not_hide_a_collapse() -> None:
 
 def test_the_first_steps_are_never_judged() -> None:
     assert diagnose(run(200, spread=lambda t: 0.01), RECIPE).verdict == "unknown"
-    assert first_judged(run(200), Traits()) == 200
-    assert first_judged(run(20000, 500), Traits()) == 2000
+    assert warmed_up(run(200), Traits()) == 200
+    assert warmed_up(run(20000, 500), Traits()) == 2000
 
 
 def test_of_a_running_run_narrow_samples_are_a_warning_until_they_should_have_opened() -> None:

@@ -120,7 +120,7 @@ def test_on_digits_selection_agrees_with_what_was_measured_there() -> None:
     excluded = {one.name: one.rule for one in advice.excluded}
     assert excluded["began"].startswith("began-not-for")
     assert excluded["wgan"] == "clipping-is-superseded"
-    assert advice.questions[0].answer.startswith("mlp")
+    assert advice.questions[0].answer.startswith("for 1,797 grey images of 8x8: mlp")
 
 
 @pytest.mark.parametrize("audit", [CIFAR, PHOTOS, FEW, FACES], ids=["cifar", "photos", "few", "faces"])
@@ -153,6 +153,12 @@ def test_a_need_for_a_convergence_measure_brings_the_critic_up_and_rules_the_log
 def test_a_need_for_reconstruction_brings_began_where_the_data_allow_it() -> None:
     assert ranks(select(FACES, ["reconstruction"]))["began"] == 1
     assert "began" not in ranks(select(MNIST, ["reconstruction"]))
+
+
+def test_began_without_a_regularizer_does_not_count_as_unregularized() -> None:
+    few_faces = FACES._replace(n=500)
+    assert "began" in ranks(select(few_faces))
+    assert "rsgan" not in ranks(select(few_faces))
 
 
 def test_a_need_for_coverage_is_the_reason_for_another_divergence() -> None:

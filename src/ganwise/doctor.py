@@ -53,10 +53,11 @@ Detector = Callable[[Sequence[Record], Traits], Finding | None]
 
 
 class Watch(NamedTuple):
-    """A detector and the signals of which it needs at least one."""
+    """A detector, the signals of which it needs at least one, and the step from which it reads them."""
 
     problem: Problem
     reads: tuple[str, ...]
+    start: Callable[[Sequence[Record], Traits], int]
     detect: Detector
 
 
@@ -98,14 +99,13 @@ def _verdict(findings: Sequence[Finding], gaps: int) -> Verdict:
 
 def _gap(watch: Watch, records: Sequence[Record], traits: Traits) -> str | None:
     """Why a problem can't be judged; None where it can."""
-    if watch.problem == "not_finite":
+    if not watch.reads:
         return None if any(record.signals for record in records) else "nothing is recorded"
-    start = first_judged(records, traits if watch.problem == "mode_collapse" else Traits())
-    counts = {name: sum(step >= start for step, _ in series(records, name)) for name in watch.reads}
-    if max(counts.values()) >= WINDOW_RECORDS:
+    start = watch.start(records, traits)
+    counts = [sum(step >= start for step, _ in series(records, name)) for name in watch.reads]
+    if max(counts) >= WINDOW_RECORDS:
         return None
-    what = " or ".join(watch.reads)
-    return f"fewer than {WINDOW_RECORDS} records from step {start:,} on hold {what}"
+    return f"fewer than {WINDOW_RECORDS} records from step {start:,} on hold {' or '.join(watch.reads)}"
 
 
 def series(records: Sequence[Record], name: str) -> Series:
@@ -114,11 +114,15 @@ def series(records: Sequence[Record], name: str) -> Series:
     return [(step, value) for step, value in values if value is not None and isfinite(value)]
 
 
-def first_judged(records: Sequence[Record], traits: Traits) -> int:
+def warmed_up(records: Sequence[Record], traits: Traits) -> int:
     """The first step whose looks count."""
-    last = records[-1].step if records else 0
-    warm = max(WARM_UP_STEPS, round(WARM_UP_SHARE * last))
-    return max(warm, BEGAN_OPENS) if traits.loss == "boundary-equilibrium" else warm
+    return max(WARM_UP_STEPS, round(WARM_UP_SHARE * records[-1].step)) if records else WARM_UP_STEPS
+
+
+def opened(records: Sequence[Record], traits: Traits) -> int:
+    """The first step at which samples should be diverse."""
+    usual = warmed_up(records, traits)
+    return max(usual, BEGAN_OPENS) if traits.loss == "boundary-equilibrium" else usual
 
 
 def lasting(values: Series, limit: float) -> int | None:
@@ -158,7 +162,7 @@ def vanishing_gradient(records: Sequence[Record], traits: Traits) -> Finding | N
 
 def _fading(records: Sequence[Record], traits: Traits, player: str, name: str) -> Finding | None:
     values = series(records, name)
-    judged = [(step, value) for step, value in values if step >= first_judged(records, Traits())]
+    judged = [(step, value) for step, value in values if step >= warmed_up(records, traits)]
     early = [value for step, value in values if step <= EARLY_SHARE * values[-1][0]]
     if len(judged) < WINDOW_RECORDS or len(early) < EARLY_RECORDS:
         return None
@@ -185,12 +189,12 @@ def _sure(records: Sequence[Record], since: int) -> bool | None:
 
 def mode_collapse(records: Sequence[Record], traits: Traits) -> Finding | None:
     """Fakes that lie far closer together than real samples do, up to the end of the records."""
-    start = first_judged(records, traits)
+    start = opened(records, traits)
     judged = [(step, value) for step, value in series(records, "spread") if step >= start]
     if len(judged) < WINDOW_RECORDS:
         return None
-    opened = max(value for _, value in judged) >= OPEN
-    early = traits.running and not opened and judged[-1][0] < OPENS
+    wide = max(value for _, value in judged) >= OPEN
+    early = traits.running and not wide and judged[-1][0] < OPENS
     grades: tuple[tuple[float, Verdict], ...] = ((COLLAPSED, "warning" if early else "failing"), (NARROW, "warning"))
     for limit, severity in grades:
         since = lasting(judged, limit)
@@ -295,7 +299,7 @@ def _varied(traits: Traits) -> tuple[Remedy, ...]:
 
 
 WATCHES: tuple[Watch, ...] = (
-    Watch("not_finite", (), not_finite),
-    Watch("vanishing_gradient", ("grad_g", "grad_d"), vanishing_gradient),
-    Watch("mode_collapse", ("spread",), mode_collapse),
+    Watch("not_finite", (), lambda records, traits: 0, not_finite),
+    Watch("vanishing_gradient", ("grad_g", "grad_d"), warmed_up, vanishing_gradient),
+    Watch("mode_collapse", ("spread",), opened, mode_collapse),
 )

@@ -32,7 +32,7 @@ DRAWS = 3
 
 _VERSION = 1  # of what is cached: raise it when a number would come out differently
 _KEPT = 64
-_CHEAP = 2000
+_CHEAP = 1000
 
 
 @dataclass(frozen=True, eq=False)

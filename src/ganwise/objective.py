@@ -21,7 +21,8 @@ class Output(NamedTuple):
     code: Tensor | None = None
 
     def each(self, function: Callable[[Tensor], Tensor]) -> Output:
-        return Output(*(None if part is None else function(part) for part in self))
+        optional = (None if part is None else function(part) for part in self[1:])
+        return Output(function(self.score), *optional)
 
 
 class Pass(NamedTuple):

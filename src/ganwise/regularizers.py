@@ -21,7 +21,7 @@ def slope(p: Pass, x: Tensor) -> Tensor:
     """Gradient of each sample's score with respect to the sample, flattened, shape (B, D); differentiable."""
     with torch.autocast(x.device.type, enabled=False):
         x = x.detach().float().requires_grad_()
-        (gradient,) = torch.autograd.grad(p.look(x).score.sum(), x, create_graph=True)
+        gradient: Tensor = torch.autograd.grad(p.look(x).score.sum(), x, create_graph=True)[0]
     return gradient.flatten(1)
 
 

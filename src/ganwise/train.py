@@ -19,7 +19,7 @@ from ganwise.types import Record
 
 
 class Batches:
-    """Endless shuffled batches of the training part, held on the device as bytes; the order is a function of seed and position."""
+    """Endless shuffled batches of the training part, held on the device; the order is a function of seed and position."""
 
     def __init__(self, values: np.ndarray, labels: np.ndarray, gan: GAN, seed: int, position: int = 0) -> None:
         self.values = torch.as_tensor(values, device=gan.device)
@@ -59,7 +59,8 @@ def forward(gan: GAN, player: Player, real: Tensor, labels: Tensor, z: Tensor, s
         fake = gan.generator(z, labels).float()
 
     def look(x: Tensor) -> Output:  # float32 at the border, whatever precision is inside
-        return gan.discriminator(gan.augment(x), labels if len(x) == len(labels) else labels.repeat(2)).each(Tensor.float)
+        said: Output = gan.discriminator(gan.augment(x), labels if len(x) == len(labels) else labels.repeat(2))
+        return said.each(Tensor.float)
 
     real_out: Output | None = None
     if generating:
@@ -78,7 +79,7 @@ def play(gan: GAN, player: Player, batch: tuple[Tensor, Tensor], z: Tensor, step
     with frozen(other), parametrize.cached(), torch.autocast(gan.device.type, gan.precision, enabled=gan.precision is not None):
         p = forward(gan, player, *batch, z, step)
         loss = torch.stack([getattr(objective, player)(p) for objective in gan.objectives]).sum()
-    loss.backward()
+    torch.autograd.backward(loss)
     return p.detach(), loss.detach()
 
 

@@ -42,7 +42,7 @@ def catalog(what: str, json: bool) -> None:
         names = [*axes, *(n for entries in TABLES.values() for n in entries)]
         raise Unusable(f"catalog: unknown name '{what}': {catalogs.closest(what, names)}")
     content = {table: [_row(n, e) for n, e in entries.items()] for table, entries in found.items()}
-    show.result(content, json, lambda: [_entry(table, what, entries[what]) for table, entries in found.items()] and None)
+    show.result(content, json, lambda: _entries(found))
 
 
 def _row(name: str, entry: Entry) -> dict[str, Any]:
@@ -59,6 +59,12 @@ def _tables(chosen: dict[str, dict[str, Entry]]) -> None:
         show.heading(table)
         for name, entry in entries.items():
             show.console.print(Text(f"  {name:22s}", style="bold") + Text(entry.says))
+
+
+def _entries(found: dict[str, dict[str, Entry]]) -> None:
+    for table, entries in found.items():
+        for name, entry in entries.items():
+            _entry(table, name, entry)
 
 
 def _entry(table: str, name: str, entry: Entry) -> None:

@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 Z95 = 1.959963984540054
 """Half the width of a 95 % interval, in standard errors."""
 
-CHUNK = 1000
+CHUNK = 500
 _FLOAT64_UNTIL = 2_000_000_000
 _ROUNDING = {torch.float64: 1e-13, torch.float32: 1e-6}
 
@@ -39,7 +39,7 @@ def wilson(p: float, n: float) -> Estimate:
     """A proportion ``p`` of ``n`` with Wilson's score interval, which stays in [0, 1] and has a width at p = 1, too."""
     center, spread = p + Z95**2 / (2 * n), Z95 * sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
     low, high = ((center + side * spread) / (1 + Z95**2 / n) for side in (-1, 1))
-    return Estimate(p, min(low, p), max(high, p))
+    return Estimate(p, max(min(low, p), 0.0), min(max(high, p), 1.0))
 
 
 def check(least: int, **arrays: Array) -> None:
@@ -72,8 +72,8 @@ def distance_blocks(x: Tensor, y: Tensor, chunk: int = CHUNK) -> Iterator[tuple[
     equal rows are at distance 0 in either dtype.
     """
     dtype = working_dtype(len(x), len(y), x.shape[1])
-    center = y.mean(0)
-    x, y = (x - center).to(dtype), (y - center).to(dtype)
+    center = y.mean(0).to(dtype)
+    x, y = x.to(dtype) - center, y.to(dtype) - center
     x2, y2 = x.square().sum(1), y.square().sum(1)
     for i in range(0, len(x), chunk):
         rows = slice(i, i + chunk)

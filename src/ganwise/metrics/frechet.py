@@ -57,22 +57,28 @@ def _bures_of_samples(x: Tensor, y: Tensor) -> _Bures:
 def _bures_of_moments(x: Tensor, y: Tensor) -> _Bures:
     """From the F x F covariances, by two symmetric eigenproblems: no matrix square root, and singular ones are no trouble."""
     sx, sy = x.T @ x / (len(x) - 1), y.T @ y / (len(y) - 1)
-    root, inverse = _roots(sx)
-    middle, middle_inverse = _roots(root @ sy @ root)
-    there, back = inverse @ middle @ inverse, root @ middle_inverse @ root
-    return _Bures(float(middle.trace()), _quadratic(x, there), _quadratic(y, back))
+    values, vectors = _eigen(sx)
+    root = (vectors * values.sqrt()) @ vectors.T
+    inverse = (vectors * _inverse(values).sqrt()) @ vectors.T
+    values, vectors = _eigen(root @ sy @ root)
+    # T = (inverse V) s^(1/2) (inverse V)^T, so each quadratic form is a squared length
+    of_x = _squared_lengths(x, inverse @ (vectors * values.pow(0.25)))
+    of_y = _squared_lengths(y, root @ (vectors * _inverse(values).pow(0.25)))
+    return _Bures(float(values.sqrt().sum()), of_x, of_y)
 
 
-def _roots(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Square root and its pseudo-inverse of a positive semidefinite matrix."""
+def _eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, none below 0, and eigenvectors of a positive semidefinite matrix."""
     values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
-    values = values.clamp(min=0)
+    return values.clamp(min=0), vectors
+
+
+def _inverse(values: Tensor) -> Tensor:
+    """1 over each eigenvalue, 0 for those that are 0 up to rounding."""
     kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
-    inverse = torch.where(kept, values.clamp(min=1e-300).rsqrt(), 0.0)
-    return (vectors * values.sqrt()) @ vectors.T, (vectors * inverse) @ vectors.T
+    return torch.where(kept, 1 / values.clamp(min=1e-300), 0.0)
 
 
-def _quadratic(rows: Tensor, matrix: Tensor) -> Tensor:
+def _squared_lengths(rows: Tensor, matrix: Tensor) -> Tensor:
     # only the interval depends on it: float32 will do, at half the time
-    small = rows.float()
-    return ((small @ matrix.float()) * small).sum(1).double()
+    return (rows.float() @ matrix.float()).square().sum(1).double()

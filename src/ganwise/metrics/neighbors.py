@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ganwise.metrics.estimate import CHUNK, Array, Estimate, around, check, distance_blocks, tensors, wilson
+from ganwise.metrics.estimate import CHUNK, Array, Estimate, around, check, distance_blocks, tensors, wilson, working_dtype
 
 LEAST = 25
 LEAST_MEMORIZATION = 10
@@ -28,12 +29,25 @@ class Neighborhood(NamedTuple):
     coverage: Estimate
 
 
-class _Counts(NamedTuple):
-    """Of one side against the balls about the other's samples."""
+class _Tally(NamedTuple):
+    """Of the points of one side, in balls about the points of the other: how many balls hold each, and the sum of their numbers.
 
-    balls: Tensor  # (m,): of how many real balls each fake is a member
-    reached: Tensor  # (n,): whether any fake lies in the ball of this real sample
-    recalled: Tensor  # (n,): whether this real sample lies in the ball of any fake
+    Where one ball alone holds a point, that sum is its number.
+    """
+
+    balls: Tensor
+    owner: Tensor
+
+    @classmethod
+    def empty(cls, n: int) -> _Tally:
+        return cls(torch.zeros(n, dtype=torch.float64), torch.zeros(n, dtype=torch.float64))
+
+    def add(self, rows: slice, inside: Tensor, start: int = 0) -> None:
+        """``inside`` (points, balls), its first ball numbered ``start``."""
+        ones = torch.ones(inside.shape[1])
+        both = inside @ torch.stack([ones, torch.arange(start, start + len(ones), dtype=torch.float32)], 1)
+        self.balls[rows] += both[:, 0]
+        self.owner[rows] += both[:, 1]
 
 
 def precision_recall_density_coverage(real: Array, fake: Array, k: int = K, chunk: int = CHUNK) -> Neighborhood:
@@ -45,22 +59,24 @@ def precision_recall_density_coverage(real: Array, fake: Array, k: int = K, chun
     coverage: share of reals whose B(real) holds a fake.
     Depends on n : m (compare at equal n). Precision and density rise under blur: never judge by them alone.
 
-    Intervals: each share is a mean over one side's samples, and the other side's scatter adds about as much again (measured on
-    disjoint real pairs), so the variance is doubled: Wilson's with n / 2, for density the normal one.
+    Intervals hold the scatter of both sides, radii fixed: of a share, the binomial one of its own side, and a jackknife over the
+    other side's balls (what a ball alone holds is lost with it), at least as large again, in Wilson's form; of density, the two
+    terms of a two-sample mean.
 
     Source: kynkaanniemi2019precision, eq. 1 to 3 (precision, recall); naeem2020density, eq. 3 and 4 (density, coverage).
     """
     x, y = tensors(max(LEAST, k + 1), real=real, fake=fake)
-    counts = _count(x, y, k, chunk)
     n, m = len(x), len(y)
-    precision = float((counts.balls > 0).double().mean())
-    density = counts.balls.double() / k
-    return Neighborhood(
-        wilson(precision, m / 2),
-        wilson(float(counts.recalled.double().mean()), n / 2),
-        around(float(density.mean()), float((2 * density.var() / m).sqrt()), least=0.0),
-        wilson(float(counts.reached.double().mean()), n / 2),
-    )
+    # here, so that the float64 copies go before the work begins
+    x, y = (side.to(working_dtype(n, m, x.shape[1])) for side in (x, y))
+    radii_x, radii_y = _radii(x, k, chunk), _radii(y, k, chunk)
+    held, holding, recalled = _Tally.empty(m), _Tally.empty(n), _Tally.empty(n)
+    for rows, d2 in distance_blocks(x, y, chunk):
+        inside = (d2 <= radii_x[rows, None]).float()
+        held.add(slice(0, m), inside.T, rows.start)
+        holding.add(rows, inside)
+        recalled.add(rows, (d2 <= radii_y).float())
+    return Neighborhood(_share(held, n), _share(recalled, m), _density(held.balls, holding.balls, k), _share(holding, m))
 
 
 def nearest_distances(samples: Array, among: Array, chunk: int = CHUNK) -> npt.NDArray[np.float64]:
@@ -94,16 +110,22 @@ def memorization(train: Array, real: Array, fake: Array, seed: int = 0) -> Estim
     return Estimate(value, min(float(low), value), max(float(high), value))
 
 
-def _count(x: Tensor, y: Tensor, k: int, chunk: int) -> _Counts:
-    radii_x, radii_y = _radii(x, k, chunk), _radii(y, k, chunk)
-    balls = torch.zeros(len(y), dtype=torch.int64)
-    reached, recalled = torch.zeros(len(x), dtype=torch.bool), torch.zeros(len(x), dtype=torch.bool)
-    for rows, d2 in distance_blocks(x, y, chunk):
-        inside = d2 <= radii_x[rows, None]
-        balls += inside.sum(0)
-        reached[rows] = inside.any(1)
-        recalled[rows] = (d2 <= radii_y).any(1)
-    return _Counts(balls, reached, recalled)
+def _share(tally: _Tally, others: int) -> Estimate:
+    """The share of points in any of the others' balls."""
+    n = len(tally.balls)
+    p = float((tally.balls > 0).double().mean())
+    alone = tally.owner[tally.balls == 1].long().bincount(minlength=others).double() / n
+    variance = p * (1 - p) / n + float((alone - alone.mean()).square().sum())
+    # radii move too: where no ball stands alone the variance is twice the binomial one (measured on disjoint real sets)
+    return wilson(p, min(n / 2, p * (1 - p) / variance) if 0 < p < 1 else n / 2)
+
+
+def _density(of_fakes: Tensor, of_reals: Tensor, k: int) -> Estimate:
+    """From the number of real balls about each fake, and of fakes in each real ball."""
+    n, m = len(of_reals), len(of_fakes)
+    by_fake, by_real = of_fakes / k, of_reals * n / (k * m)
+    variance = max(float(by_fake.var() / m + by_real.var() / n), float(2 * by_fake.var() / m))
+    return around(float(by_fake.mean()), sqrt(variance), least=0.0)
 
 
 def _radii(x: Tensor, k: int, chunk: int) -> Tensor:

@@ -67,5 +67,6 @@ def autoencoder(shape: Shape, *, latent: int = 64, width: int = 64, eta: int = 1
         for layer in network.modules():
             if isinstance(layer, (nn.Linear, nn.Conv2d)):
                 nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
     return networks

@@ -18,7 +18,8 @@ class Maxout(nn.Module):
         self.linear, self.pieces = nn.Linear(inputs, units * pieces), pieces
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x).unflatten(1, (-1, self.pieces)).amax(2)
+        pieces: Tensor = self.linear(x).unflatten(1, (-1, self.pieces))
+        return pieces.amax(2)
 
 
 def mlp(

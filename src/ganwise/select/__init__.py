@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ganwise.knowledge import Disagreement, disagreements
-from ganwise.select.answers import Question, answer
+from ganwise.select.answers import Question, answer, describe
 from ganwise.select.facts import WANTS, Device, gather
 from ganwise.select.funnel import Removed, Stage, narrow
 from ganwise.select.judge import Reason, Undecided, apply
@@ -72,8 +72,9 @@ def select(
     stages, left, spaces = narrow(audit.shape, rules)
     ranked = options(audit.shape, rules)
     picked = shorten(ranked, limit)
+    first, *rest = (answer(number, spaces[number], left, rules) for number in (1, 2, 3, 4))
     return Advice(
-        questions=tuple(answer(number, spaces[number], left, rules) for number in (1, 2, 3, 4)),
+        questions=(first._replace(answer=f"for {describe(audit)}: {first.answer}"), *rest),
         before=stages[0].left,
         valid=len(possible(audit.shape)),
         after=len(left),

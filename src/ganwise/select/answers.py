@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ganwise.knowledge import Rule
 from ganwise.select.judge import effects, score
 from ganwise.select.space import NONE, Combination, Tags
+from ganwise.types import Audit
 
 QUESTIONS = {
     1: "Which architecture for the generator and the discriminator?",
@@ -27,6 +28,14 @@ class Question(NamedTuple):
     answer: str
     because: str
     sources: tuple[str, ...]
+
+
+def describe(audit: Audit) -> str:
+    """The data in a few words: ``1,797 grey images of 8x8``."""
+    if audit.kind == "vector":
+        return f"{audit.n:,} vectors of {audit.shape[0]} numbers"
+    channels, *sides = audit.shape
+    return f"{audit.n:,} {'color' if channels > 1 else 'grey'} images of {'x'.join(map(str, sides))}"
 
 
 def answer(number: int, before: Space, left: Space, rules: Sequence[Rule]) -> Question:

@@ -59,7 +59,13 @@ def tags_of(picks: Mapping[Axis, tuple[str, ...]]) -> Tags:
     found = {f"{axis}.{name}" for axis, names in picks.items() for name in names}
     entries = [AXES[axis][name] for axis, names in picks.items() for name in names if name in AXES[axis]]
     found |= {f"trait.{trait}" for entry in entries for trait, value in entry.traits.items() if value is True}
-    return frozenset(found if picks.get("regularizers") else {*found, f"regularizers.{NONE}"})
+    return frozenset({*found, f"regularizers.{NONE}"} if _unregularized(picks) else found)
+
+
+def _unregularized(picks: Mapping[Axis, tuple[str, ...]]) -> bool:
+    """No regularizer where one could be; a loss that takes none, as BEGAN's with its controller, has its own balance."""
+    refused = (fit.axis == "regularizers" and fit.only and not fit.names for n in picks["loss"] for fit in LOSSES[n].fits)
+    return not picks.get("regularizers") and not any(refused)
 
 
 def tags_of_recipe(name: str, recipe: Recipe) -> Tags:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganwise.audit import audit
-
 from ganwise import artifacts, export, model
+from ganwise.audit import audit
 from ganwise.data import Dataset, load
 from ganwise.select import Advice, select
 from ganwise.study import race
 from ganwise.study.best import best_run
 from ganwise.study.budget import Budget
+from ganwise.study.local import Watch
 from ganwise.study.race import Entrant, Plan
 from ganwise.types import Audit
 
@@ -43,7 +43,7 @@ class Hooks:
     audited: Callable[[Audit], None] = lambda audit: None
     advised: Callable[[Advice], None] = lambda advice: None
     planned: Callable[[Plan], None] = lambda plan: None
-    watch: race.local.Watch = lambda running: None
+    watch: Watch = lambda running: None
 
 
 def run(request: Request, hooks: Hooks) -> dict[str, Any]:
@@ -61,9 +61,7 @@ def run(request: Request, hooks: Hooks) -> dict[str, Any]:
     entrants = request.entrants or tuple(Entrant(c.name, c.recipe) for c in advice.candidates)
     hooks.advised(advice)
     artifacts.claim(request.out)
-    plan = race.plan(
-        entrants, data, request.budget, request.seeds, request.device, time.monotonic() - begun, trim=not request.entrants
-    )
+    plan = race.plan(entrants, data, request.budget, request.seeds, request.device, begun, trim=not request.entrants)
     hooks.planned(plan)
     _note(request, data, seen, advice)
     result = race.race(plan, data, request.budget, request.out, request.device, hooks.watch, begun)

@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from ganwise.evaluate import prepare, ranking_metric
 
 from ganwise.artifacts import RunDirectory, read_json, write_json
 from ganwise.data import Dataset, save
+from ganwise.evaluate import prepare
+from ganwise.metrics import ranking_metric
 from ganwise.recipe import Recipe
 from ganwise.study import local, statistics
 from ganwise.study.budget import Budget
-from ganwise.study.trial import CHECKS
-from ganwise.types import Unusable
+from ganwise.study.trial import CHECKED, CHECKS
+from ganwise.types import Kind, Unusable
 
-START, FINISH, DRAWS = 4.0, 6.0, 3
+START, FINISH = 4.0, 4.0
 """Seconds that a trial's process takes to start, and that ranking and the report take at the end."""
+DRAWS, FEW = 3, 500
+"""Sets of fakes that a score is the mean of where n is at most `FEW`; above, one set is steady enough."""
 ENOUGH = 20.0
 """Seconds of training under which a comparison says little: fewer candidates are raced rather than shorter."""
 SICK = ("failing", "failed")
@@ -41,6 +44,7 @@ class Plan(NamedTuple):
     images: int | None
     workers: int
     n: int  # test samples against as many fakes
+    draws: int
     overhead: float  # seconds per run besides training: start, checks, scores
 
 
@@ -54,44 +58,57 @@ def workers(device: str) -> int:
 
 
 def plan(
-    entrants: Sequence[Entrant], data: Dataset, budget: Budget, seeds: int, device: str, spent: float, trim: bool = True
+    entrants: Sequence[Entrant], data: Dataset, budget: Budget, seeds: int, device: str, begun: float, trim: bool = True
 ) -> Plan:
     """Shares the budget out; with ``trim`` the list is cut so that every run gets at least `ENOUGH` seconds, to two at least.
+
+    ``begun`` is when the clock of a wall budget started, in monotonic seconds.
 
     Raises:
         Unusable: The budget does not even pay for the evaluation.
     """
-    n, rate = min(len(data.split.test), 2000), _features_a_second(data, device)
-    checks = len(CHECKS) * min(len(data.split.validation), 500)
-    overhead = START + (checks + DRAWS * n) / rate
-    count, at_once = len(entrants), workers(device)
+    at_once, count = workers(device), len(entrants)
+    parallel = at_once if budget.unit == "wall" else 1
+    rate = _features_a_second(data, device)
+    n = _test_samples(data, budget.amount * parallel * rate / count / seeds)
+    draws = DRAWS if n <= FEW else 1
+    overhead = START + (len(CHECKS) * min(len(data.split.validation), CHECKED) + draws * n) / rate
+    prepare(data, "test", n=n, device=device).yardsticks  # noqa: B018  # cached here once, for all trials
     if budget.unit == "images":
         images = int(budget.amount / (count * seeds))
-        return Plan(tuple(entrants), seeds, None, images, at_once, n, overhead)
-    total = (budget.amount - spent - FINISH) * (at_once if budget.unit == "wall" else 1)
-    affordable = int(total / (seeds * (overhead + ENOUGH)))
+        return Plan(tuple(entrants), seeds, None, images, at_once, n, draws, overhead)
+    spent = time.monotonic() - begun + FINISH
+    total = (budget.amount - spent) * parallel
     if trim:
-        count = max(2, min(count, affordable))
-    # a wall budget is spent in rounds of `at_once` runs: the last one may be half empty
-    rounds = math.ceil(count * seeds / at_once) * at_once if budget.unit == "wall" else count * seeds
+        count = max(2, min(count, int(total / (seeds * (overhead + ENOUGH)))))
+    rounds = math.ceil(count * seeds / parallel) * parallel  # the last one may be half empty
     seconds = total / rounds - overhead
     if seconds < 1:
-        need = spent + FINISH + (overhead + 1) * rounds / (at_once if budget.unit == "wall" else 1)
+        need = spent + (overhead + 1) * rounds / parallel
         raise Unusable(
             f"--budget {budget.text}: too small for {count} candidates with {seeds} seeds: start and evaluation alone take "
-            f"{overhead:.0f} s a run; give at least {math.ceil(need / 10) * 10:.0f}s, or fewer candidates or --seeds"
+            f"{overhead:.0f} s a run; give at least {math.ceil(need / 10) * 10}s, or fewer candidates or --seeds"
         )
-    return Plan(tuple(entrants[:count]), seeds, seconds, None, at_once, n, overhead)
+    return Plan(tuple(entrants[:count]), seeds, seconds, None, at_once, n, draws, overhead)
+
+
+def _test_samples(data: Dataset, extracted: float) -> int:
+    """As many test samples as a tenth of a run's share of the budget can extract features for; 300 to 2,000 of them."""
+    return min(len(data.split.test), 2000, max(300, int(extracted / 10 / DRAWS)))
 
 
 def _features_a_second(data: Dataset, device: str) -> float:
-    """Samples that the extractor handles in a second here, measured while the validation yardsticks are made."""
-    bench = prepare(data, "validation", device=device)
-    fakes = np.asarray(data.values[data.split.validation[: bench.n]])[:64]
-    bench.features(fakes[:8])
+    """Samples that the extractor handles in a second of one thread here, as a trial will."""
+    import torch
+
+    bench = prepare(data, "validation", n=CHECKED, device=device)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    bench.extractor(bench.real[:8])
     begin = time.perf_counter()
-    bench.features(fakes)
-    return len(fakes) / (time.perf_counter() - begin)
+    bench.extractor(bench.real[:64])
+    torch.set_num_threads(before)
+    return len(bench.real[:64]) / (time.perf_counter() - begin)
 
 
 def race(made: Plan, data: Dataset, budget: Budget, out: Path, device: str, watch: local.Watch, begun: float) -> dict[str, Any]:
@@ -119,7 +136,7 @@ def _prepare(made: Plan, entrant: Entrant, seed: int, folder: Path, out: Path, d
         "device": device,
         "precision": "bfloat16" if device.startswith("cuda") else None,
         "n": made.n,
-        "draws": DRAWS,
+        "draws": made.draws,
     }
     run.update(name=entrant.name, status="waiting", job=job)
     return run
@@ -136,7 +153,7 @@ class Outcome(NamedTuple):
     error: str | None  # the last words of a run that broke off
 
 
-def rank(out: Path, entrants: Sequence[Entrant], kind: str, finished: bool) -> dict[str, Any]:
+def rank(out: Path, entrants: Sequence[Entrant], kind: Kind, finished: bool) -> dict[str, Any]:
     """The ranking of the runs in ``out``: healthy candidates by their score, then the sick ones, which can't win."""
     metric = ranking_metric(kind)
     outcomes = [_outcome(out, entrant) for entrant in entrants]
@@ -146,17 +163,30 @@ def rank(out: Path, entrants: Sequence[Entrant], kind: str, finished: bool) -> d
     for group in (healthy, [o for o in scored if o not in healthy]):
         rows += _standings(group, metric, len(rows))
     rows += [_row(o, None, len(rows) + 1 + i) for i, o in enumerate(o for o in outcomes if o not in scored)]
-    best = rows[0] if healthy else None
-    tied = [r for r in rows if best and (r is best or r["recipe"] in best["tied_with"])]
-    recommended = min(tied, key=lambda r: r["cost"]["seconds_to_best"], default=None)
+    leader = rows[0] if healthy else None
     return {
         "ranking": rows,
         "metric": metric,
-        "winner": best["recipe"] if best and len(healthy) > 1 and not best["tied_with"] else None,
-        "recommended": recommended["recipe"] if recommended else None,
+        "winner": leader["recipe"] if leader and len(healthy) > 1 and not leader["tied_with"] else None,
+        "recommended": _recommended(leader, rows, metric) if leader else None,
         "interrupted": not finished,
         "out": str(out),
     }
+
+
+def _recommended(leader: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+    """The cheapest of the best: tied with the leader, and so close that the leader's own score can't tell them apart.
+
+    With two or three seeds a tie alone is weak evidence, so a tied candidate has to lie within the interval that the leader's
+    test samples give, and to reach its best checkpoint in four fifths of the leader's time or less.
+    """
+    scores = [s for s in leader["scores"] if s["metric"] == metric]
+    low, high = (float(np.mean([s[side] for s in scores])) for side in ("low", "high"))
+    cheap = 0.8 * leader["cost"]["seconds_to_best"]
+    near = [r for r in rows if r["recipe"] in leader["tied_with"] and low <= r["summary"][metric] <= high]
+    cheaper = [r for r in near if r["cost"]["seconds_to_best"] <= cheap]
+    best: Mapping[str, Any] = min(cheaper, key=lambda r: float(r["cost"]["seconds_to_best"]), default=leader)
+    return str(best["recipe"])
 
 
 def _outcome(out: Path, entrant: Entrant) -> Outcome:

@@ -14,19 +14,22 @@ from types import FrameType
 
 import numpy as np
 import torch
-from ganwise.evaluate import Bench, prepare, ranking_metric
 
 import ganwise
 from ganwise import doctor, model, pictures
 from ganwise.artifacts import RunDirectory, write_json
 from ganwise.build import GAN, build
 from ganwise.data import Dataset, open_saved
+from ganwise.evaluate import Bench, prepare
+from ganwise.metrics import ranking_metric
 from ganwise.recipe import Recipe, from_data
 from ganwise.train import train
 from ganwise.types import Record, Score
 
 CHECKS = (0.1, 0.4, 0.6, 0.8, 1.0)
 """Shares of the budget after which the generator is measured on validation; the best of them is kept."""
+CHECKED = 500
+"""Most validation samples of a check."""
 GRID, CHECK_SEED, SCORE_SEED = 64, 1, 2
 
 
@@ -125,7 +128,7 @@ class Trial:
         pictures.save(pictures.picture(self._real(), self._real()), self.run.real_grid)
 
     def _train(self, gan: GAN, stop: Stop) -> Record:
-        bench = prepare(self.data, "validation", device=self.device)
+        bench = prepare(self.data, "validation", n=CHECKED, device=self.device)
         pending = list(CHECKS)
         begin, record = time.monotonic(), Record(0, 0, 0.0, {})
         for record in train(gan, self.data, steps=self.limit.steps or sys.maxsize, seed=self.seed):

@@ -1,0 +1,128 @@
+"""Features are a fixed function of the samples: not of the batch, the number of channels, or anything random."""
+
+import numpy as np
+import pytest
+import torch
+
+from ganwise.efficientnet import SHA256, WEIGHTS, Convolution, load_efficientnet
+from ganwise.features import FEATURE_SCALE, ImageFeatures, as_input, extractor_for
+from ganwise.types import Unusable
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (5, 20, 28, 3), dtype=np.uint8)
+
+
+def close(a, b):
+    return np.allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_an_image_has_1280_finite_features_of_the_declared_scale(images):
+    features = ImageFeatures()(images)
+    assert features.shape == (5, 1280)
+    assert features.dtype == np.float32
+    assert np.isfinite(features).all()
+    assert 0 <= features.min()
+    assert features.max() <= 6 / FEATURE_SCALE  # ReLU6, averaged
+
+
+def test_the_same_image_has_the_same_features_in_any_batch(images):
+    whole = ImageFeatures()(images)
+    assert np.array_equal(whole, ImageFeatures()(images))
+    assert close(whole, ImageFeatures(batch=2)(images))
+    assert close(whole[3:4], ImageFeatures()(images[3:4]))
+
+
+def test_grey_is_repeated_into_rgb(images):
+    grey = images[..., :1]
+    assert close(ImageFeatures()(grey), ImageFeatures()(grey.repeat(3, axis=3)))
+
+
+def test_extraction_leaves_the_global_random_state_alone(images):
+    before = torch.get_rng_state()
+    ImageFeatures()(images[:1])
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_dtype_and_size_stand_in_the_name_and_both_dtypes_nearly_agree(images):
+    fp32, bf16 = ImageFeatures(), ImageFeatures(dtype="bf16")
+    assert (fp32.name, bf16.name) == ("efficientnet-lite0@96-fp32", "efficientnet-lite0@96-bf16")
+    assert fp32.fingerprint != bf16.fingerprint
+    a, b = fp32(images), bf16(images)
+    assert 0 < np.linalg.norm(a - b) / np.linalg.norm(a) < 0.2
+
+
+def test_a_flat_color_is_only_normalized_by_resizing():
+    white = torch.full((1, 7, 130, 3), 255, dtype=torch.uint8)
+    seen = as_input(white)
+    expected = (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    assert seen.shape == (1, 3, 96, 96)
+    assert torch.allclose(seen, expected[:, None, None].expand(1, 3, 96, 96), atol=1e-5)
+
+
+def test_shrinking_looks_at_every_pixel():
+    lines = torch.zeros((1, 960, 960, 1), dtype=torch.uint8)
+    lines[:, ::10] = 255  # plain bilinear sampling at 96 would see black or stripes, never the mean
+    grey = as_input(lines)[:, 0, 8:-8] * 0.229 + 0.485
+    assert torch.allclose(grey, torch.full_like(grey, 0.1), atol=0.02)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(9, 1), (9, 2), (8, 2), (12, 2)])
+def test_padding_is_tensorflows_same(size, stride):
+    convolution = Convolution(torch.ones(1, 1, 3, 3), torch.zeros(1), stride, 1)
+    x = torch.arange(float(size * size)).reshape(1, 1, size, size)
+    out = convolution(x)
+    total = max((-(-size // stride) - 1) * stride + 3 - size, 0)
+    padded = np.pad(x[0, 0].numpy(), [(total // 2, total - total // 2)] * 2)
+    expected = [
+        [padded[i : i + 3, j : j + 3].sum() for j in range(0, padded.shape[1] - 2, stride)]
+        for i in range(0, padded.shape[0] - 2, stride)
+    ]
+    assert out.shape[2:] == (-(-size // stride),) * 2
+    assert np.allclose(out[0, 0].numpy(), expected)
+
+
+def test_batch_normalization_is_folded_exactly():
+    from safetensors.torch import load_file
+
+    weights = {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}
+    x = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    plain = torch.nn.functional.conv2d(torch.nn.functional.pad(x, (0, 1, 0, 1)), weights["_conv_stem.weight"], stride=2)
+    norm = [weights[f"_bn0.{name}"] for name in ("running_mean", "running_var", "weight", "bias")]
+    expected = torch.nn.functional.batch_norm(plain, *norm, training=False, eps=1e-3)
+    assert torch.allclose(load_efficientnet().stem(x), expected, atol=1e-4)
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    data = bytearray(WEIGHTS.read_bytes())
+    data[-1] ^= 1
+    damaged = tmp_path / "weights.safetensors"
+    damaged.write_bytes(data)
+    with pytest.raises(Unusable, match=f"damaged or altered.*{SHA256[:12]}.*reinstall"):
+        load_efficientnet(damaged)
+    with pytest.raises(Unusable, match="can't be read"):
+        load_efficientnet(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("values", [np.zeros((2, 8, 8, 1)), np.zeros((2, 8, 8), np.uint8), np.zeros((2, 3, 8, 8), np.uint8)])
+def test_what_is_no_array_of_images_is_refused(values):
+    with pytest.raises(ValueError, match="uint8 of shape"):
+        ImageFeatures()(values)
+
+
+def test_vectors_are_standardized_by_their_training_part():
+    train = np.random.default_rng(0).normal([3, -1, 7], [2, 0.1, 0], (1000, 3)).astype(np.float32)
+    extractor = extractor_for("vector", train)
+    features = extractor(train)
+    assert extractor.name == "standardized"
+    assert np.allclose(features.mean(0), 0, atol=1e-4)
+    assert np.allclose(features.std(0), [1, 1, 0], atol=1e-4)  # a constant column stays finite
+    assert np.allclose(extractor(train[:1] + np.float32(train.std(0))) - features[:1], [[1, 1, 0]], atol=1e-3)
+    with pytest.raises(ValueError, match="training part"):
+        extractor_for("vector")
