@@ -67,10 +67,10 @@ class Bench:
         return [self._score(name, combined[name], len(fakes), seed) for name in names]
 
     def quick(self, fakes: Array) -> dict[str, float]:
-        """The ranking metric and coverage of the first n fakes, without intervals or yardsticks: to choose among checkpoints."""
+        """Ranking metric, coverage and memorization of the first n fakes, without intervals or yardsticks: to choose a checkpoint."""
         if len(fakes) < self.n:
             raise Unusable(f"{len(fakes)} fakes are too few: {self.n} stand on the real side, and n must be equal")
-        names = self._checked([ranking_metric(self.dataset.kind), "coverage"])
+        names = [name for name in (ranking_metric(self.dataset.kind), "coverage", "memorization") if self._obstacle(name) is None]
         return {name: estimate.value for name, estimate in self._measure(names, fakes[: self.n]).items()}
 
     def metrics(self) -> list[str]:
@@ -193,6 +193,8 @@ class Bench:
             return f"{name}: no such metric; there are {', '.join(METRICS)}"
         if self.dataset.kind not in row.kinds:
             return f"{name}: not for data of kind {self.dataset.kind}"
+        if self.part in row.reads:
+            return f"{name}: reads the {self.part} part besides the one it is measured on; measure it on another"
         sizes = {"real": self.n, "fake": self.n}
         for side in row.reads:
             size = sizes.get(side, len(getattr(self.dataset.split, side, ())))

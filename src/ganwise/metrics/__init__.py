@@ -82,7 +82,8 @@ METRICS: dict[str, Metric] = {
 def ranking_metric(kind: Kind) -> str:
     """The one metric that candidates are ranked by.
 
-    KID for images. Vectors get the sliced Wasserstein distance: a cubic kernel, or two moments, can't tell a ring or a grid of
+    KID for images, with coverage beside it: ten prototypes, one of each class, have a KID no worse than a Gaussian mixture's, and
+    a coverage of 0.2. Vectors get the sliced Wasserstein distance: a cubic kernel, or two moments, can't tell a ring or a grid of
     Gaussians from a blob of the same moments.
     """
     return "kid" if kind == "image" else "sliced_wasserstein"
