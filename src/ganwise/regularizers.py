@@ -22,7 +22,8 @@ def slope(p: Pass, x: Tensor) -> Tensor:
     with torch.autocast(x.device.type, enabled=False):
         x = x.detach().float().requires_grad_()
         gradient: Tensor = torch.autograd.grad(p.look(x).score.sum(), x, create_graph=True)[0]
-    return gradient.flatten(1)
+        flat: Tensor = gradient.flatten(1)
+    return flat
 
 
 def r1(gamma: float = 10.0, every_: int = 1) -> Objective:

@@ -124,7 +124,7 @@ RECIPES: dict[str, Entry] = {
         recipe=Recipe(
             architecture=_FITTING,
             loss=choice("non-saturating"),
-            regularizers=(choice("r1", gamma=0.1),),
+            regularizers=(choice("r1", gamma=0.1, every=4),),
             schedule=_schedule(_adam(1e-3, 0.0, 0.99), ema=0.998),
         ),
     ),

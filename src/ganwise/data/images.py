@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ganwise.data.dataset import Array
+from ganwise.shapes import side_stages
 from ganwise.types import Trouble, Unusable
 
 SUFFIXES = frozenset(
@@ -34,14 +35,8 @@ class Header(NamedTuple):
 
 
 def valid_side(side: int) -> bool:
-    """Whether a generator can grow an image of this side: 4, 5, 6 or 7 doubled at least once."""
-    if side < SMALLEST_SIDE:
-        return False
-    while side >= SMALLEST_SIDE:
-        if side % 2:
-            return False
-        side //= 2
-    return True
+    """Whether a convolutional generator can grow an image of this side."""
+    return side_stages(side) is not None
 
 
 def nearest_side(side: int) -> int:
