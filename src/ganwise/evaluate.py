@@ -67,10 +67,14 @@ class Bench:
         return [self._score(name, combined[name], len(fakes), seed) for name in names]
 
     def quick(self, fakes: Array) -> dict[str, float]:
-        """Ranking metric, coverage and memorization of the first n fakes, without intervals or yardsticks: to choose a checkpoint."""
+        """Ranking metric, coverage and memorization of the first n fakes, without intervals or yardsticks.
+
+        To choose a checkpoint by. A metric that has too few samples here is left out.
+        """
         if len(fakes) < self.n:
             raise Unusable(f"{len(fakes)} fakes are too few: {self.n} stand on the real side, and n must be equal")
-        names = [name for name in (ranking_metric(self.dataset.kind), "coverage", "memorization") if self._obstacle(name) is None]
+        wanted = (ranking_metric(self.dataset.kind), "coverage", "memorization")
+        names = [name for name in wanted if self._obstacle(name) is None]
         return {name: estimate.value for name, estimate in self._measure(names, fakes[: self.n]).items()}
 
     def metrics(self) -> list[str]:
