@@ -12,7 +12,7 @@ from ganwise import catalog, knowledge
 from ganwise.catalog import RECIPES, named
 from ganwise.doctor import WATCHES, Traits, diagnose, lasting, warmed_up
 from ganwise.recipe import Recipe, change
-from ganwise.types import Record
+from ganwise.types import Record, Score
 
 Signal = Callable[[int], float]
 RECIPE = named("r1gan")
@@ -226,3 +226,25 @@ def trained(name: str, steps: int) -> tuple[list[Record], Recipe]:
 def test_a_real_run_of_the_strong_default_is_healthy_and_an_unpenalized_relativistic_one_collapses() -> None:
     assert diagnose(*trained("r1gan", 600)).verdict == "healthy"
     assert diagnose(*trained("rsgan", 600)).verdict == "failing"
+
+
+def score(metric: str, value: float, mixture: float) -> Score:
+    features = "pixels[0,1]" if metric == "memorization" else "efficientnet-lite0@96-fp32"
+    yardsticks = {"real": 0.0, "mixture": mixture}
+    return Score(metric, value, value, value, 360, features, "360 test vs 360 generated", 0, "lower", yardsticks)
+
+
+def test_ten_prototypes_with_a_good_kid_are_a_collapse_by_their_coverage() -> None:
+    prototypes = [score("kid", 0.0112, 0.0143), score("coverage", 0.16, 0.81)]
+    undertrained = [score("kid", 0.09, 0.0143), score("coverage", 0.16, 0.81)]
+    good = [score("kid", 0.004, 0.0143), score("coverage", 0.92, 0.81)]
+    assert [f.problem for f in diagnose([], named("r1gan"), prototypes).findings] == ["mode_collapse"]
+    assert not diagnose([], named("r1gan"), undertrained).findings
+    assert not diagnose([], named("r1gan"), good).findings
+
+
+@pytest.mark.parametrize(("ratio", "severity"), [(1.04, None), (0.93, "warning"), (0.5, "failing")])
+def test_copies_of_training_images_are_memorization(ratio: float, severity: str | None) -> None:
+    findings = diagnose([], named("r1gan"), [score("memorization", ratio, 1.18)]).findings
+    assert [f.severity for f in findings] == ([severity] if severity else [])
+    assert all(f.problem == "memorization" and f.remedies for f in findings)

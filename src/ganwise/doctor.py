@@ -11,8 +11,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from ganwise.catalog import LOSSES, check
-from ganwise.recipe import Recipe, change
-from ganwise.types import Finding, Problem, Record, Remedy, Unusable, Value, Verdict
+from ganwise.recipe import Choice, Recipe, change
+from ganwise.types import Finding, Problem, Record, Remedy, Score, Unusable, Value, Verdict
 
 WARM_UP_STEPS, WARM_UP_SHARE = 200, 0.1  # (O) neither is judged: the first steps of healthy runs look like sick ones
 WINDOW_STEPS, WINDOW_SHARE, WINDOW_RECORDS = 500, 0.2, 3  # (O) a sign has to last this long, of a short run a fifth
@@ -24,6 +24,8 @@ OPEN = 0.5  # (O) spread that counts as having been diverse
 BEGAN_OPENS = 3_000  # (O) steps: BEGAN draws one face for every latent for 1,500 to 3,000 steps, then diversity opens
 DEAD, FADING = 1e-3, 1e-2  # (O) of the early median gradient; five orders of magnitude in 4,000 steps are reported (L)
 SURE = 0.99  # (O) accuracy of a discriminator that has won
+UNCOVERED = 0.5  # (O) of the Gaussian mixture's coverage: ten prototypes have .16 against its .81 at a better KID, a real GAN .88
+COPYING, COPIES = 0.95, 0.8  # (O) nearest training image against that of test images: warning, failing
 
 _VANISHING = ("arjovsky2017principled", "motwani2020selection")
 _COLLAPSE = ("motwani2020selection", "goodfellow2014gan")
@@ -76,13 +78,16 @@ class Diagnosis(NamedTuple):
         return {"verdict": self.verdict, "findings": findings, "not_judged": list(self.not_judged)}
 
 
-def diagnose(records: Sequence[Record], recipe: Recipe | None = None, *, running: bool = False) -> Diagnosis:
-    """What is wrong with a run, so far as its records tell. Without a recipe nothing is assumed about the loss.
+def diagnose(
+    records: Sequence[Record], recipe: Recipe | None = None, scores: Sequence[Score] = (), *, running: bool = False
+) -> Diagnosis:
+    """What is wrong with a run, so far as its records and scores tell. Without a recipe nothing is assumed about the loss.
 
     Of a ``running`` one it is only a warning that its samples have not become diverse yet.
     """
     traits = Traits.of(recipe, running)
     findings = tuple(found for watch in WATCHES if (found := watch.detect(records, traits)))
+    findings += examine({score.metric: score for score in scores}, traits, records[-1].step if records else 0)
     gaps = {watch.problem: gap for watch in WATCHES if (gap := _gap(watch, records, traits))}
     not_judged = tuple(f"{problem}: {gap}" for problem, gap in gaps.items())
     return Diagnosis(_verdict(findings, len(gaps)), findings, not_judged)
@@ -204,6 +209,46 @@ def mode_collapse(records: Sequence[Record], traits: Traits) -> Finding | None:
             evidence = f"{apart} (median since step {since:,}; limit {limit})"
             return Finding("mode_collapse", severity, since, evidence, prescribe(traits.recipe, *_varied(traits)), _COLLAPSE)
     return None
+
+
+def examine(scores: Mapping[str, Score], traits: Traits, step: int) -> tuple[Finding, ...]:
+    """What only the scores of the finished model show: a few perfect prototypes, or copies of the training images."""
+    return tuple(found for look in (_prototypes, _copies) if (found := look(scores, traits, step)))
+
+
+def _prototypes(scores: Mapping[str, Score], traits: Traits, step: int) -> Finding | None:
+    """Samples as good as a mixture's by KID that cover far less of the data: KID alone can't see it."""
+    if not {"kid", "coverage"} <= set(scores):
+        return None
+    kid, coverage = scores["kid"], scores["coverage"]
+    limit = UNCOVERED * coverage.yardsticks.get("mixture", 0.0)
+    if kid.value > kid.yardsticks.get("mixture", 0.0) or coverage.value >= limit:
+        return None
+    evidence = (
+        f"coverage is {coverage.value:.2f} (limit {limit:.2f}, half of a Gaussian mixture's) though KID is no worse than its"
+    )
+    return Finding("mode_collapse", "failing", step, evidence, prescribe(traits.recipe, *_varied(traits)), ("naeem2020density",))
+
+
+def _copies(scores: Mapping[str, Score], traits: Traits, step: int) -> Finding | None:
+    found = scores.get("memorization")
+    if found is None or found.value >= COPYING or found.features != "pixels[0,1]":
+        return None
+    evidence = f"the nearest training image is {found.value:.2f} times as far away as for a test image ({found.protocol})"
+    severity: Verdict = "failing" if found.value < COPIES else "warning"
+    gamma = next((float(r.options["gamma"]) for r in _regularizers(traits) if r.name == "r1" and "gamma" in r.options), None)
+    stronger = Remedy(
+        {"regularizers.r1.gamma": 2 * gamma} if gamma else {},
+        "a stronger penalty keeps the discriminator from learning the training images by heart",
+        ("karras2020ada",),
+    )
+    return Finding(
+        "memorization", severity, step, evidence, prescribe(traits.recipe, stronger, _tamed(traits.recipe)), ("karras2020ada",)
+    )
+
+
+def _regularizers(traits: Traits) -> tuple[Choice, ...]:
+    return traits.recipe.regularizers if traits.recipe else ()
 
 
 def prescribe(recipe: Recipe | None, *remedies: Remedy) -> tuple[Remedy, ...]:
