@@ -20,7 +20,7 @@ LAYERS = {
     **dict.fromkeys(["features", "efficientnet", "metrics", "mixture", "data"], 0),
     **dict.fromkeys(["recipe", "catalog", "knowledge", "artifacts"], 1),
     **dict.fromkeys(["select", "audit", "doctor"], 2),
-    "build": 3,
+    **dict.fromkeys(["build", "machine"], 3),
     **dict.fromkeys(["train", "probes", "model", "pictures", "checkpoint"], 4),
     **dict.fromkeys(["evaluate", "export"], 5),
     **dict.fromkeys(["study", "report"], 6),
