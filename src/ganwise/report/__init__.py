@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChainableUndefined, Environment, PackageLoader
 
 from ganwise.artifacts import write_bytes
 from ganwise.report.gather import gather
@@ -33,7 +33,11 @@ def write(folder: Path) -> Path:
 def render(folder: Path) -> str:
     """The page's text. Everything in it is escaped: names come from files and folders of strangers."""
     environment = Environment(
-        loader=PackageLoader("ganwise.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+        loader=PackageLoader("ganwise.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=ChainableUndefined,
     )
     return environment.get_template("report.html.j2").render(context(gather(folder)))
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from ganwise.report.words import figure
+from ganwise.report.words import tick
 
-MOST, SMOOTH = 300, 60
-"""Points of a line as recorded, and of the medians drawn over it."""
+MOST, SMOOTH, FEWEST = 300, 60, 5
+"""Points of a line as recorded, of the medians drawn over it, and the fewest that a median is taken of."""
 UNITS = 1000
-GAP = 0.062
-"""Least distance of two labels, in heights of the plot."""
+GAPS = {False: 8.5, True: 4.5}
+"""Least distance of two labels in percent of the height, of small plots and of tall ones."""
 Points = Sequence[tuple[float, float]]
 
 
@@ -28,7 +29,10 @@ class Axis(NamedTuple):
     shift: float | None = None
 
     def _f(self, value: float) -> float:
-        return value if self.shift is None else math.log(max(value, 0.0) + self.shift)
+        if self.shift is None:
+            return value
+        above = max(value, 0.0) + self.shift
+        return math.log(above) if above > 0 else -math.inf
 
     def at(self, value: float) -> float:
         low, high = self._f(self.low), self._f(self.high)
@@ -73,7 +77,7 @@ def axis(values: Iterable[float], log: bool | None = None, shift: float = 0.0, p
         log = len(positive) == len(found) and high > 30 * low
     if log and positive:
         floor = max(min(positive), high / 1e6)
-        return Axis(floor / 1.2, high * 1.2, 0.0) if not shift else Axis(max(low, 0.0), high * 1.1, shift)
+        return Axis(floor / 1.2, high * 1.2, 0.0) if not shift else Axis(max(low, 0.0) * 0.8, high * 1.1, shift)
     margin = (high - low) * pad or abs(high) * 0.1 or 0.5
     return Axis(low - margin, high + margin)
 
@@ -92,11 +96,12 @@ class Line(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A label, and where it stands, in percent."""
+    """A label, and where it stands, in percent; one that names a line stands ``after`` its end."""
 
     text: str
     at: float
     color: int = -1
+    after: float = 100.0
 
 
 class Stroke(NamedTuple):
@@ -111,7 +116,7 @@ class Plot(NamedTuple):
 
     title: str
     x_label: str
-    y_label: str
+    note: str
     strokes: list[Stroke]
     x: list[Tick]
     y: list[Tick]
@@ -123,11 +128,11 @@ def plot(
     title: str,
     lines: Sequence[Line],
     x_label: str,
-    y_label: str = "",
     *,
     y: Axis | None = None,
     rules: Sequence[tuple[str, float]] = (),
     times: float = 1.0,
+    tall: bool = False,
 ) -> Plot | None:
     """Lines in one frame; None where there is nothing finite to draw. ``times`` scales the tick labels only."""
     kept = [line._replace(points=_finite(line.points)) for line in lines]
@@ -137,16 +142,16 @@ def plot(
     across = Axis(0.0, max(p[0] for line in kept for p in line.points) or 1.0)
     up = y or axis([p[1] for line in kept for p in line.points])
     strokes = [s for line in kept for s in _strokes(line, across, up)]
-    ends = [Tick(line.name, 100 - 100 * _inside(up.at(line.points[-1][1])), line.color) for line in kept if line.label]
+    ends = [_end(line, across, up) for line in kept if line.label]
     marks = [Tick(text, 100 - 100 * up.at(value)) for text, value in rules if 0 <= up.at(value) <= 1]
     return Plot(
         title,
         x_label,
-        y_label + (", log scale" if up.shift is not None and y_label else ""),
+        "log scale" if up.shift is not None else "",
         strokes,
-        [Tick(_count(v), 100 * across.at(v)) for v in across.ticks(0.2)],
-        [Tick(figure(v, times) if v else "0", 100 - 100 * up.at(v)) for v in up.ticks(0.14)],
-        _apart(ends),
+        [Tick(tick(v), 100 * across.at(v)) for v in across.ticks(0.2)],
+        [Tick(tick(v, times), 100 - 100 * up.at(v)) for v in up.ticks(0.14)],
+        _apart(ends, GAPS[tall]),
         marks,
     )
 
@@ -155,8 +160,11 @@ def _finite(points: Points) -> list[tuple[float, float]]:
     return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
 
 
-def _count(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:g}"
+def _end(line: Line, across: Axis, up: Axis) -> Tick:
+    """The name of a line, beside its last point; near the edge all names line up."""
+    x, y = line.points[-1][0], (medians(line.points) if line.smooth else line.points)[-1][1]
+    after = 100 * across.at(x)
+    return Tick(line.name, 100 - 100 * _inside(up.at(y)), line.color, 100.0 if after > 85 else round(after, 1))
 
 
 def _inside(share: float) -> float:
@@ -196,17 +204,18 @@ def thin(points: Points, most: int = MOST) -> Points:
 
 def medians(points: Points, most: int = SMOOTH) -> Points:
     """The median of each stretch."""
-    if len(points) <= most:
+    most = min(most, len(points) // FEWEST)
+    if most < 2:
         return points
     return [(median(p[0] for p in part), median(p[1] for p in part)) for part in _stretches(points, most)]
 
 
 def _stretches(points: Points, count: int) -> list[Points]:
     bounds = [round(i * len(points) / count) for i in range(count + 1)]
-    return [points[a:b] for a, b in zip(bounds, bounds[1:], strict=False) if b > a]
+    return [points[a:b] for a, b in pairwise(bounds) if b > a]
 
 
-def _apart(labels: Sequence[Tick], gap: float = 100 * GAP) -> list[Tick]:
+def _apart(labels: Sequence[Tick], gap: float) -> list[Tick]:
     """Labels moved until none covers another, as little as a pass down and a pass up can do."""
     ordered = sorted(labels, key=lambda t: t.at)
     placed: list[float] = []

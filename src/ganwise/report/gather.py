@@ -144,7 +144,7 @@ class Study:
 
     @property
     def data_name(self) -> str:
-        first = next((r.told["data"] for r in self.runs if r.told.get("data")), {})
+        first: Json = next((r.told["data"] for r in self.runs if r.told.get("data")), {})
         return str(self.request.get("data") or first.get("name") or "data")
 
     @cached_property
@@ -206,7 +206,7 @@ def _runs(folder: Path) -> dict[str, list[Run]]:
 def _broken(plan: Json, runs: Mapping[str, list[Run]]) -> Json:
     names = [str(name) for name in plan.get("entrants", [])] or list(runs)
     first = next((run for several in runs.values() for run in several), None)
-    rows = [_row(name, runs.get(name, []), place) for place, name in enumerate(names, 1)]
+    rows = [_row(name, runs.get(name, []), None) for name in names]
     return {"ranking": rows, "metric": _metric(first), "winner": None, "recommended": None, "interrupted": True}
 
 
@@ -229,7 +229,7 @@ def _metric(run: Run | None) -> str:
     return "kid" if len(shape) == 3 else "sliced_wasserstein"
 
 
-def _row(name: str, runs: list[Run], rank: int) -> Json:
+def _row(name: str, runs: list[Run], rank: int | None) -> Json:
     """A row as race.json has it, from the runs alone."""
     scores = [s for run in runs for s in run.scores]
     values: dict[str, list[float]] = {}

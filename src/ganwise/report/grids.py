@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from base64 import b64encode
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,14 +43,36 @@ def picture(path: Path, most: int, shape: tuple[int, ...] | None, crop: bool = F
     kind = "png"
     if len(content) > most:
         image, content, kind = _lighter(image, most)
+    elif side:
+        content = _png(_open_gaps(image, side))
     uri = f"data:image/{kind};base64,{b64encode(content).decode()}"
     return Picture(uri, image.width, image.height, 0 < side < 2 * LEAST_TILE)
 
 
+def _tile(side: int) -> tuple[int, int]:
+    """Tile and gap of a grid in pixels, as `ganwise.pictures` draws it."""
+    tile = side * max(1, math.ceil(LEAST_TILE / side))
+    return tile, max(2, tile // 8)
+
+
+def _open_gaps(image: Image.Image, side: int) -> Image.Image:
+    """The paper between tiles made transparent, so that a dark page shows through; as it was where the geometry differs."""
+    tile, gap = _tile(side)
+    if any((length - gap) % (tile + gap) for length in image.size):
+        return image
+    columns, rows = ((length - gap) // (tile + gap) for length in image.size)
+    mask = Image.new("L", image.size, 0)
+    for x, y in product(range(columns), range(rows)):
+        left, top = (gap + i * (tile + gap) for i in (x, y))
+        mask.paste(255, (left, top, left + tile, top + tile))
+    image = image.convert("RGBA")
+    image.putalpha(mask)
+    return image
+
+
 def _first_tiles(image: Image.Image, side: int) -> tuple[int, int, int, int]:
     """The box of the first tiles, by the geometry that the grid was drawn with; all of it where that does not fit."""
-    tile = side * max(1, math.ceil(LEAST_TILE / side))
-    gap = max(2, tile // 8)
+    tile, gap = _tile(side)
     width, height = (n * (tile + gap) + gap for n in (COLUMNS, ROWS))
     return 0, 0, min(width, image.width), min(height, image.height)
 

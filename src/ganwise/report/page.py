@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ganwise import doctor, knowledge
+from ganwise.artifacts import to_json
 from ganwise.report import grids, scales, words
 from ganwise.report.curves import Line, Plot, plot
 from ganwise.report.gather import Candidate, Run, Study, number
@@ -31,14 +32,16 @@ class Sources:
     def listed(self) -> list[tuple[str, str | None]]:
         """Reference and address; a key of an unknown bibliography stands for itself."""
         known = knowledge.sources()
-        return [(known[key].line, _address(known[key])) if key in known else (key, None) for key in self.keys]
+        return [_reference(known[key]) if key in known else (key, None) for key in self.keys]
 
 
-def _address(source: knowledge.Source) -> str | None:
+def _reference(source: knowledge.Source) -> tuple[str, str | None]:
+    """The line without its address, which stands behind it as a link."""
     if "eprint" in source.fields:
-        return f"https://arxiv.org/abs/{source.fields['eprint']}"
-    found = re.search(r"https://\S+", " ".join(source.fields.values()))
-    return found[0] if found else None
+        number = source.fields["eprint"]
+        return source.line.removesuffix(f" arXiv:{number}."), f"https://arxiv.org/abs/{number}"
+    found = re.search(r"https://\S+[^\s.]", source.line)
+    return (source.line.replace(found[0], "").rstrip(" .,") + ".", found[0]) if found else (source.line, None)
 
 
 class Sheet(NamedTuple):
@@ -68,7 +71,10 @@ def samples(study: Study) -> Samples:
     shape = _shape(study)
     others = [_sheet(c, c.shown, c.name, shape) for c in study.candidates if c is not featured]
     again = [
-        _sheet(c, r, f"{c.name}, seed {r.seed}", shape) for c in study.candidates for r in c.runs if r is not c.shown and r is not run
+        _sheet(c, r, f"{c.name}, seed {r.seed}", shape)
+        for c in study.candidates
+        for r in c.runs
+        if r is not c.shown and r is not run
     ]
     if featured is None or run is None:
         return Samples(featured.name if featured else "", "", _real(study, shape), None, [], others, again)
@@ -133,7 +139,7 @@ def progress(study: Study) -> Plot | None:
             strong = best is not None and candidate.name == best.name
             lines.append(Line(run.name, colors[run.name], points, dots=True, strong=strong, label=last))
     unit = "GPU" if any(str(r.told.get("device", "")).startswith("cuda") for r in study.runs) else "CPU"
-    return plot(f"{what.label} on validation", lines, f"{unit} seconds of training", what.label, times=what.times)
+    return plot(f"{what.label} on validation", lines, f"{unit} seconds of training", times=what.times, tall=True)
 
 
 def _checks(run: Run, metric: str) -> list[tuple[float, float]]:
@@ -168,31 +174,65 @@ def _panel(run: Run, title: str, signals: Sequence[tuple[str, str]], smooth: boo
 
 
 class Case(NamedTuple):
-    """What the doctor said about one run."""
+    """What the doctor said alike about runs of one candidate: ``seen`` holds the runs, each with its evidence."""
 
-    run: Run
+    name: str
     verdict: str
-    findings: list[dict[str, Any]]
-    not_judged: list[str]
-    broken: str | None
+    finding: dict[str, Any] | None
+    seen: list[tuple[Run, str]]
+    note: str
 
 
 def cases(study: Study) -> list[Case]:
-    """One per run; sick ones first, in the order of the ranking."""
-    found = []
+    """What was found first, in the order of the ranking. Runs of a candidate that got the same remedies share a case."""
+    merged: dict[tuple[str, str, str], Case] = {}
     for candidate in study.candidates:
-        for run in candidate.runs:
-            said = run.diagnosis
-            broken = candidate.row.get("error") if run.status == "running" else None
-            verdict = "broke off" if broken else run.verdict if said else run.status
-            found.append(Case(run, verdict, list(said.get("findings", [])), list(said.get("not_judged", [])), broken))
-    return sorted(found, key=lambda case: not (case.findings or case.broken))
+        for case in (c for run in candidate.runs for c in _cases_of(candidate, run)):
+            finding = case.finding or {}
+            key = (case.name, case.verdict + case.note, to_json([finding.get("problem"), finding.get("remedies")]))
+            merged.setdefault(key, case._replace(seen=[])).seen.extend(case.seen)
+    return sorted(merged.values(), key=lambda case: case.finding is None and case.verdict != "broke off")
 
 
-def fresh(study: Study) -> list[dict[str, Any]]:
+def _cases_of(candidate: Candidate, run: Run) -> list[Case]:
+    said, name = run.diagnosis, candidate.name
+    if run.status == "running" and candidate.row.get("error"):
+        return [Case(name, "broke off", None, [(run, str(candidate.row["error"]))], "")]
+    if not said.get("findings"):
+        not_judged = "; ".join(str(n) for n in said.get("not_judged", []))
+        return [Case(name, run.verdict if said else run.status, None, [(run, "")], not_judged)]
+    return [Case(name, str(f.get("severity")), f, [(run, _evidence(f))], "") for f in said["findings"]]
+
+
+def _evidence(finding: dict[str, Any]) -> str:
+    return f"since step {int(finding.get('since_step', 0)):,}: {finding.get('evidence', '')}"
+
+
+def shortlist(study: Study) -> list[dict[str, Any]]:
     """The short list with its reasons, and what of it was raced."""
     raced = {c.name for c in study.candidates}
     return [{**c, "raced": c.get("name") in raced} for c in study.advice.get("candidates", [])]
+
+
+def questions(study: Study) -> list[dict[str, Any]]:
+    """The four questions, each with its reasons apart: (rule, what it says)."""
+    names = {rule.name for rule in knowledge.rules()}
+    asked = study.advice.get("questions", [])
+    return [{**q, "reasons": _reasons(str(q.get("because", "")), names)} for q in asked]
+
+
+def _reasons(because: str, names: set[str]) -> list[tuple[str, str]]:
+    """Taken apart at the names of rules: a reason may hold semicolons of its own."""
+    found: list[tuple[str, str]] = []
+    for part in because.split("; "):
+        name, colon, text = part.partition(": ")
+        if colon and name in names:
+            found.append((name, text))
+        elif found:
+            found[-1] = (found[-1][0], f"{found[-1][1]}; {part}")
+        else:
+            found.append(("", part))
+    return found
 
 
 def entered(study: Study) -> list[str]:
@@ -261,7 +301,8 @@ def context(study: Study) -> dict[str, Any]:
         "other_panels": [(run.id, made) for run in others if (made := panels(run, smooth=False))],
         "cases": cases(study),
         "data": words.data(study.audit),
-        "candidates": fresh(study),
+        "questions": questions(study),
+        "candidates": shortlist(study),
         "entered": entered(study),
         "protocol": protocol(study),
         "conditions": conditions(study),

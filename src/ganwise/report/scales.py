@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import NamedTuple
 
 from ganwise.report.curves import Axis, Tick, axis
 from ganwise.report.gather import Candidate, Study, number
-from ganwise.report.words import MAIN, Reach, figure, metric
+from ganwise.report.words import MAIN, Reach, figure, metric, tick
+
+WIDE = 10.0
+"""The factor between two scores from which a scale is logarithmic."""
 
 
 class Span(NamedTuple):
@@ -44,22 +47,35 @@ def _measure(candidate: Candidate, name: str) -> Measure | None:
         return None
     what = metric(name)
     sticks = [v for v in (reach.real, reach.mixture) if v is not None]
-    scale = axis([reach.value, *sticks, *reach.seeds], log=False, pad=0.18)
+    scale = _axis_of(reach, sticks)
     place = _placer(scale, what.lower)
     low, high = (figure(v, what.times) for v in (reach.low, reach.high))
     real, mixture = (None if v is None else Tick(figure(v, what.times), round(place(v), 1)) for v in (reach.real, reach.mixture))
     row = candidate.values(name)[0]
     conditions = f"n = {row.get('n', '?')}; {row.get('features', '')}; {row.get('protocol', '')}"
-    span = Span(place(reach.value), *sorted((place(reach.low), place(reach.high))), [place(v) for v in reach.seeds])
+    span = _span(reach, (reach.low, reach.high), place)
     return Measure(what.label, what.says, figure(reach.value, what.times), f"{low} to {high}", span, mixture, real, conditions)
 
 
-def _placer(scale: Axis, lower: bool):  # type: ignore[no-untyped-def]
+def _axis_of(reach: Reach, sticks: Sequence[float]) -> Axis:
+    """Holds the interval too, unless that would squeeze the rest into a third."""
+    core = [reach.value, *sticks, *reach.seeds]
+    width = max(core) - min(core)
+    ends = [v for v in (reach.low, reach.high) if min(core) - width <= v <= max(core) + width]
+    return axis([*core, *ends], log=False, pad=0.1)
+
+
+def _placer(scale: Axis, lower: bool) -> Callable[[float], float]:
     def place(value: float) -> float:
         share = min(max(scale.at(value), 0.0), 1.0)
         return round(100 * (1 - share if lower else share), 1)
 
     return place
+
+
+def _span(reach: Reach, ends: tuple[float, float], place: Callable[[float], float]) -> Span:
+    low, high = sorted(place(v) for v in ends)
+    return Span(place(reach.value), low, high, [place(v) for v in reach.seeds])
 
 
 class Standings(NamedTuple):
@@ -74,7 +90,7 @@ class Standings(NamedTuple):
 
 
 def standings(study: Study) -> Standings | None:
-    """None where nothing was scored. Logarithmic, as the ranking compares, where scores spread over more than a factor of 30."""
+    """None where nothing was scored. Logarithmic, as the ranking compares, where scores spread wide."""
     name, what = study.metric, metric(study.metric)
     found = {c.name: reach for c in study.candidates if (reach := Reach.of(c, name)) is not None}
     if not found:
@@ -82,14 +98,15 @@ def standings(study: Study) -> Standings | None:
     ranges = {c.name: _interval(c, found[c.name]) for c in study.candidates if c.name in found}
     any_reach = next(iter(found.values()))
     sticks = [v for v in (any_reach.real, any_reach.mixture) if v is not None]
-    centers = [v for reach in found.values() for v in reach.seeds] + sticks
-    log = what.lower and max(centers) > 30 * max(min(abs(v) for v in centers), max(centers) / 1000)
+    seeds = [v for reach in found.values() for v in reach.seeds]
+    centers = seeds + sticks
+    log = what.lower and max(seeds) > WIDE * max(min(seeds), max(seeds) / 1000)
     whole = centers if log else centers + [v for pair in ranges.values() for v in pair if v < 2 * max(centers)]
     scale = axis(whole, log=log, shift=_noise(study) if log else 0.0)
     place = _placer(scale, what.lower)
-    spans = {n: Span(place(r.value), *sorted(place(v) for v in ranges[n]), [place(v) for v in r.seeds]) for n, r in found.items()}
+    spans = {n: _span(r, ranges[n], place) for n, r in found.items()}
     real, mixture = (None if v is None else Tick(figure(v, what.times), place(v)) for v in (any_reach.real, any_reach.mixture))
-    ticks = [Tick(figure(v, what.times) if v else "0", place(v)) for v in scale.ticks(0.17)]
+    ticks = [Tick(tick(v, what.times), place(v)) for v in scale.ticks(0.17)]
     return Standings(what.label, ticks, mixture, real, spans, log)
 
 

@@ -35,7 +35,7 @@ MAIN = ("coverage", "recall", "precision")
 
 
 def metric(name: str) -> Metric:
-    return METRICS.get(name, Metric(name.replace("_", " ")))
+    return METRICS.get(name, Metric(name.replace("_", " "), ""))
 
 
 def figure(value: Any, times: float = 1.0) -> str:
@@ -45,14 +45,19 @@ def figure(value: Any, times: float = 1.0) -> str:
         return "–" if value is None else "not finite"
     found *= times
     size = abs(found)
-    text = f"{found:,.0f}" if size >= 100 else f"{found:.1f}" if (size >= 1 and times > 1) or size >= 10 else f"{found:.2f}"
-    if 0 < size < 0.01:
-        text = f"{found:.2g}" if times == 1 else f"{found:.2f}"
+    places = 0 if size >= 100 else 1 if size >= 10 or (size >= 1 and times > 1) else 2
+    text = f"{found:.2g}" if 0 < size < 0.01 and times == 1 else "0" if not size and times > 1 else f"{found:,.{places}f}"
     return text.replace("-", "−")
 
 
-def several(names: Sequence[str], last: str = "and") -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}" if names else ""
+def tick(value: float, times: float = 1.0) -> str:
+    """A round value on an axis, without digits that say nothing."""
+    size = abs(value * times)
+    return (f"{value * times:,.0f}" if size >= 1000 else f"{value * times:.4g}").replace("-", "−")
+
+
+def several(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def plural(n: int, one: str, many: str = "") -> str:
@@ -95,6 +100,8 @@ def _why_nothing(study: Study) -> str:
     scored = [c for c in study.candidates if c.scores]
     if study.interrupted and not scored:
         return "The race was interrupted before any run was measured."
+    if study.interrupted and not all(c.sick for c in scored):
+        return "The race was interrupted before its runs were compared."
     if study.interrupted:
         return "The race was interrupted, and no healthy run had been measured by then."
     if study.candidates and all(c.sick for c in study.candidates):
@@ -111,12 +118,13 @@ def _why(study: Study, best: Candidate) -> str:
     if study.result.get("winner"):
         return f"{begin}Significant winner: {best.name} beats every other candidate by more than chance explains, {with_seeds}."
     if len(healthy) < 2:
-        return f"{begin}{best.name} is the only candidate that stayed healthy and was measured, so there was nothing to compare it with."
+        return f"{begin}{best.name} is the only candidate that stayed healthy and was measured: nothing compares with it."
     first = healthy[0].name
-    leads = "also has the best mean" if first == best.name else f"{first} has the best mean, within chance"
-    tie = f"{best.name} and {several(rivals, 'or')}" if rivals else best.name
+    leads = "it also has the best mean" if first == best.name else f"{first} has the best mean, within chance"
+    tie = several([best.name, *rivals])
+    alone = "One seed can't tell candidates apart. " if seeds == 1 else ""
     return (
-        f"{begin}No significant winner between {tie} {with_seeds}. "
+        f"{begin}No significant winner between {tie} {with_seeds}. {alone}"
         f"{best.name} reached its best in the least computing time of these; {leads}."
     )
 
@@ -132,11 +140,11 @@ def quality(best: Candidate) -> str:
     said: dict[str, list[str]] = {}
     for name in (best.metric, *MAIN):
         if (words := _against_mixture(best, name)) is not None:
-            said.setdefault(words, []).append(metric(name).label.split(" ×")[0])
+            said.setdefault(words, []).append(name if name in MAIN else metric(name).label.removesuffix(" ×1000"))
     if not said:
         return ""
-    parts = [f"by {several([n if n == 'KID' else n.lower() for n in names])} {words}" for words, names in said.items()]
-    return f"Against a plain Gaussian mixture fitted to the same data, its samples are, {'; '.join(parts)}."
+    parts = [f"{words} by {several(names)}" for words, names in said.items()]
+    return f"Measured against a plain Gaussian mixture fitted to the same data, its samples are {'; '.join(parts)}."
 
 
 def _against_mixture(best: Candidate, name: str) -> str | None:
@@ -145,7 +153,7 @@ def _against_mixture(best: Candidate, name: str) -> str | None:
     if reach is None or mixture is None:
         return None
     if reach.low <= mixture <= reach.high:
-        return "not distinguishable"
+        return "not told apart from it"
     return "better" if (reach.high < mixture) == metric(name).lower else "worse"
 
 
@@ -210,7 +218,8 @@ def _copies(facts: Json) -> str:
     exact, near = facts.get("exact_duplicates", 0), number(facts.get("near_duplicates")) or 0.0
     leaked = facts.get("leaked_duplicates", 0)
     close = f", about {near:.1%} nearly equal to another" if near else ""
-    return f"{plural(int(exact), 'exact copy', 'exact copies')}{close}; {leaked or 'none'} leaked from the training part into the others."
+    copies = plural(int(exact), "exact copy", "exact copies")
+    return f"{copies}{close}; {leaked or 'none'} leaked from the training part into the others."
 
 
 def again(study: Study, run: Run | None) -> list[tuple[str, str]]:
