@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 
 from ganwise import probes
 from ganwise.build import GAN, Player
+from ganwise.checkpoint import State
 from ganwise.data import Dataset
 from ganwise.objective import Output, Pass, Signals
 from ganwise.types import Record
@@ -21,11 +22,11 @@ from ganwise.types import Record
 class Batches:
     """Endless shuffled batches of the training part, held on the device; the order is a function of seed and position."""
 
-    def __init__(self, values: np.ndarray, labels: np.ndarray, gan: GAN, seed: int, position: int = 0) -> None:
+    def __init__(self, values: np.ndarray, labels: np.ndarray, gan: GAN, seed: int) -> None:
         self.values = torch.as_tensor(values, device=gan.device)
         self.labels = torch.as_tensor(labels, device=gan.device)
         self.scaling, self.size = gan.scaling, min(gan.recipe.schedule.batch, len(values))
-        self.seed, self.position = seed, position
+        self.seed, self.position = seed, 0
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
 
     def __next__(self) -> tuple[Tensor, Tensor]:
@@ -123,29 +124,27 @@ def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
         mine.copy_(theirs)
 
 
-def train(gan: GAN, data: Dataset, *, steps: int, seed: int = 0, every: int = 20, start: int = 0) -> Iterator[Record]:
+def train(gan: GAN, data: Dataset, *, steps: int, seed: int = 0, every: int = 20, start: State | None = None) -> Iterator[Record]:
     """Trains ``gan`` in place on the training part and yields a record each ``every`` steps: the caller logs, watches, stops.
 
     Random numbers come from torch's global state, seeded here; a probe or a caller between two records must not draw from it.
+    With ``start``, a checkpoint of the same recipe, data and seed, it goes on from there as if it had never stopped.
     ``seconds`` counts this loop alone, not what the caller does meanwhile: CPU time, or wall time on a GPU.
     """
-    batches = Batches(data.part("train"), data.labels[data.split.train], gan, seed, position=start * _batches_a_step(gan))
-    if start == 0:
+    batches, done = Batches(data.part("train"), data.labels[data.split.train], gan, seed), Record(0, 0, 0.0, {})
+    if start:
+        done = start.restore(gan)
+    else:
         torch.manual_seed(seed)
         if data.kind == "vector":
             gan.scaling.fit(batches.values)
+    batches.position = done.images // batches.size
     clock = time.process_time if gan.device.type == "cpu" else time.perf_counter
-    seconds, begin = 0.0, clock()
-    for t in range(start, steps):
+    seconds, begin = done.seconds, clock()
+    for t in range(done.step, steps):
         d, g, signals = step(gan, batches, t)
         if (t + 1) % every == 0 or t + 1 == steps:
             numbers = probes.read(gan, d, g, signals)  # the only synchronization with a device
             seconds += clock() - begin
             yield Record(t + 1, batches.position * batches.size, seconds, numbers)
             begin = clock()
-
-
-def _batches_a_step(gan: GAN) -> int:
-    schedule = gan.recipe.schedule
-    fresh = schedule.generator_steps if gan.pairs and not schedule.simultaneous else 0
-    return schedule.discriminator_steps + fresh

@@ -136,7 +136,7 @@ def train(
     recipe: Annotated[str, typer.Argument(help="a name of the catalog, or a recipe's JSON file")],
     data: Data,
     steps: Annotated[int, typer.Option(min=1, help="rounds of both players")] = 5000,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
     out: Out = None,
     size: Size = None,
     strict: Strict = False,
@@ -144,12 +144,22 @@ def train(
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16")] = "auto",
     threads: Annotated[int, typer.Option(min=1, help="processor threads; results repeat only at the same number")] = 1,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="only operations that repeat to the bit, on a GPU too")
+    ] = False,
+    checkpoint_every: Annotated[
+        int, typer.Option(min=0, help="steps between checkpoints, also written at Ctrl-C; 0: none")
+    ] = 1000,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with the run in --out from its newest whole checkpoint")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train one recipe, keep its best checkpoint, score it."""
     from ganwise.cli import single
 
-    sys.exit(single.train(recipe, data, steps, seed, out, size, strict, set_ or [], device, precision, threads, json))
+    settings = single.Settings(steps, seed, device, precision, threads, deterministic, checkpoint_every, resume)
+    sys.exit(single.train(recipe, data, out, size, strict, set_ or [], settings, json))
 
 
 @app.command()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,49 +18,78 @@ from ganwise.cli import live, runs, show
 from ganwise.data import load
 from ganwise.evaluate import prepare
 from ganwise.study.job import free_directory
-from ganwise.study.trial import SCORE_SEED, Limit, Stop, Trial
-from ganwise.types import Record, Unusable
+from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Limit, Stop, Trial
+from ganwise.types import Record, Score, Unusable
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
+
+
+class Settings(NamedTuple):
+    """How `train` was asked to train."""
+
+    steps: int
+    seed: int
+    device: str
+    precision: str
+    threads: int
+    deterministic: bool
+    checkpoint_every: int
+    resume: bool
 
 
 def train(
     recipe: str,
     data: str,
-    steps: int,
-    seed: int,
     out: Path | None,
     size: int | None,
     strict: bool,
     changes: Sequence[str],
-    device: str,
-    precision: str,
-    threads: int,
+    settings: Settings,
     json: bool,
 ) -> int:
     """Exit status: 0 done, 1 the doctor found a failing run, 130 and 143 after a signal."""
     chosen = runs.read_recipe(recipe, changes)
-    device = runs.device(device)
+    device = runs.device(settings.device)
+    precision = _precision(settings.precision, device)
     dataset = load(data, size=size, strict=strict)
     resolve(chosen, dataset.shape)  # refused before anything is written
-    out = out or free_directory(f"{dataset.name}-{Path(recipe).stem}")
-    claim(out)
-    torch.set_num_threads(threads)
-    trial = Trial(RunDirectory(out), chosen, dataset, Limit(steps=steps), seed, device, _precision(precision, device))
+    run = _directory(out, f"{dataset.name}-{Path(recipe).stem}", settings.resume)
+    torch.set_num_threads(settings.threads)
+    if settings.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+        torch.use_deterministic_algorithms(True)
+    trial = Trial(run, chosen, dataset, Limit(steps=settings.steps), settings.seed, device, precision)
+    trial.checkpoint_every, trial.resume = settings.checkpoint_every, settings.resume
     with live.bars() as progress, Stop().listening() as stop:
-        task = progress.add_task(out.name, total=1.0, numbers="starting")
+        task = progress.add_task(run.path.name, total=1.0, numbers="starting")
 
         def show_progress(record: Record, share: float) -> None:
             progress.update(task, completed=share, numbers=live.numbers(dict(record.signals)))
 
-        trial.show = show_progress
+        trial.show, trial.say = show_progress, live.errors.print
         scores = trial.go(stop)
-    told = trial.run.read()
-    result = {"scores": [s._asdict() for s in scores], "verdict": told["verdict"], "out": str(out)}
-    result |= {k: told[k] for k in ("steps", "images", "seconds", "best", "model_sha256", "status")}
-    show.result(result, json, lambda: _trained(result, trial.run))
+    return _outcome(run, scores, stop, json)
+
+
+def _directory(out: Path | None, name: str, resume: bool) -> RunDirectory:
+    if not resume:
+        out = out or free_directory(name)
+        claim(out)
+        return RunDirectory(out)
+    if out is None:
+        raise Unusable("--resume: which run? name its directory with --out")
+    return RunDirectory.open(out)
+
+
+def _outcome(run: RunDirectory, scores: Sequence[Score], stop: Stop, json: bool) -> int:
+    told = run.read()
+    result = {"scores": [s._asdict() for s in scores], "verdict": told["verdict"], "out": str(run.path)}
+    result |= {k: told.get(k) for k in ("steps", "images", "seconds", "best", "model_sha256", "status")}
+    show.result(result, json, lambda: _trained(result, run))
     if stop.interrupted:
-        live.errors.print(f"interrupted at step {told['steps']}; the best model so far is saved: {trial.run.model}")
+        saved = f"the best model so far is saved: {run.model}" if run.model.is_file() else "there is no model yet"
+        again = "; --resume goes on from there" if (run.path / CHECKPOINTS).is_dir() else ""
+        live.errors.print(f"interrupted at step {told['steps']}; {saved}{again}")
         return 128 + stop.signal
     return 1 if told["verdict"] in ("failing", "failed") else 0
 
@@ -76,7 +106,10 @@ def _trained(result: dict[str, Any], run: RunDirectory) -> None:
     show.heading(f"{result['steps']:,} steps, {result['images']:,} images, {result['seconds']:.0f} s; {result['verdict']}")
     if result["scores"]:
         show.scores(result["scores"])
-    show.console.print(f"  model   {run.model}\n  samples {run.grid}")
+    if run.model.is_file():
+        show.console.print(f"  model   {run.model}\n  samples {run.grid}")
+    else:
+        show.console.print("  no model: the run diverged before its first check")
 
 
 def evaluate(path: Path, n: int | None, device: str, json: bool) -> None:

@@ -6,17 +6,18 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
 
 import ganwise
-from ganwise import doctor, model, pictures
+from ganwise import checkpoint, doctor, model, pictures
 from ganwise.artifacts import RunDirectory, write_json
 from ganwise.build import GAN, build
 from ganwise.data import Dataset, open_saved
@@ -24,7 +25,7 @@ from ganwise.evaluate import Bench, prepare
 from ganwise.metrics import ranking_metric
 from ganwise.recipe import Recipe, from_data
 from ganwise.train import train
-from ganwise.types import Record, Score
+from ganwise.types import Record, Score, Unusable
 
 CHECKS = (0.1, 0.4, 0.6, 0.8, 1.0)
 """Shares of the budget after which the generator is measured on validation; the best of them is kept."""
@@ -33,7 +34,9 @@ CHECKED = 500
 MEMORIZED = 0.97
 """Median distance of fakes to their nearest training image, over that of validation images, under which a checkpoint is passed
 over: KID alone would prefer copies. Two percent above the .95 that the test part is held to."""
+CHECKPOINTS = "checkpoints"
 GRID, CHECK_SEED, SCORE_SEED = 64, 1, 2
+VERSIONS = {"ganwise": ganwise.__version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
 @dataclass(frozen=True)
@@ -91,64 +94,115 @@ class Trial:
     seed: int = 0
     device: str = "cpu"
     precision: torch.dtype | None = None
+    checkpoint_every: int = 0  # steps; 0 writes none, not at a signal either
+    resume: bool = False
     show: Callable[[Record, float], None] = lambda record, share: None
+    say: Callable[[str], None] = lambda line: None
     best: float = field(default=float("inf"), init=False)
 
     def go(self, stop: Stop, n: int | None = None, draws: int = 3) -> list[Score]:
-        """Trains until the limit, scores the best checkpoint with ``n`` test samples; returns the scores."""
+        """Trains until the limit, scores the best checkpoint with ``n`` test samples; returns the scores.
+
+        There are none after an interruption, nor where the run diverged before its first check and left no model.
+
+        Raises:
+            Unusable: It is to resume what was another run, or holds no whole checkpoint.
+        """
         gan = build(self.recipe, self.data.shape, seed=self.seed, device=self.device)
         gan.precision = self.precision
-        self._begin(gan)
-        last = self._train(gan, stop)
-        best = model.load(self.run.model, self.device)
-        pictures.save(pictures.picture(best.sample(self._tiles(), SCORE_SEED), self._real()), self.run.grid)
+        state = self._continue(gan) if self.resume else None
+        self._begin(gan, state)
+        last = self._train(gan, stop, state)
         diagnosis = doctor.diagnose(self.run.records(), gan.recipe)
         write_json(self.run.doctor, diagnosis.as_json())
         self.run.update(status="interrupted" if stop.interrupted else "trained", **self._cost(last), verdict=diagnosis.verdict)
+        scores = self._score(stop, n, draws) if self.run.model.is_file() else []
+        if not stop.interrupted:
+            self.run.update(status="done")
+        return scores
+
+    def _score(self, stop: Stop, n: int | None, draws: int) -> list[Score]:
+        best = model.load(self.run.model, self.device)
+        pictures.save(pictures.picture(best.sample(self._tiles(), SCORE_SEED), self._real()), self.run.grid)
         if stop.interrupted:
             return []
         bench = prepare(self.data, "test", n=n, device=self.device)
         scores = bench.scores(best.sample(bench.n * draws, SCORE_SEED), draws=draws)
         write_json(self.run.scores, {"scores": scores})
-        self.run.update(status="done")
         return scores
 
-    def _begin(self, gan: GAN) -> None:
-        """What the run depends on, so that it can be repeated."""
+    def _depends(self, gan: GAN) -> dict[str, Any]:
+        """What the weights depend on: a run goes on only where all of it is the same."""
+        return {
+            "recipe": gan.recipe.model_dump(mode="json"),
+            "seed": self.seed,
+            "data": {"content": self.data.content},
+            "device": self.device,
+            "precision": str(self.precision or torch.float32).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "deterministic": torch.are_deterministic_algorithms_enabled(),
+        }
+
+    def _begin(self, gan: GAN, state: checkpoint.State | None) -> None:
+        """Notes what the run depends on, so that it can be repeated."""
         write_json(self.run.recipe, self.recipe.model_dump(mode="json"))
         parameters = {p: sum(w.numel() for w in getattr(gan, p).parameters()) for p in ("generator", "discriminator")}
-        self.run.update(
-            status="running",
-            recipe=gan.recipe.model_dump(mode="json"),
-            seed=self.seed,
-            data={"name": self.data.name, "source": self.data.source, "content": self.data.content, "shape": self.data.shape},
-            device=self.device,
-            precision=str(self.precision or torch.float32).removeprefix("torch."),
-            threads=torch.get_num_threads(),
-            versions={"ganwise": ganwise.__version__, "torch": torch.__version__, "python": platform.python_version()},
-            parameters=parameters,
-        )
+        data = {"name": self.data.name, "source": self.data.source, "content": self.data.content, "shape": self.data.shape}
+        self.run.update(**self._depends(gan) | {"status": "running", "data": data})
+        self.run.update(versions=VERSIONS, parameters=parameters)
+        if state:
+            self.run.update(resumed=[*self.run.read().get("resumed", []), state.record.step])
         pictures.save(pictures.picture(self._real(), self._real()), self.run.real_grid)
 
-    def _train(self, gan: GAN, stop: Stop) -> Record:
+    def _train(self, gan: GAN, stop: Stop, state: checkpoint.State | None) -> Record:
         bench = prepare(self.data, "validation", n=CHECKED, device=self.device)
-        pending = list(CHECKS)
-        begin, record = time.monotonic(), Record(0, 0, 0.0, {})
-        for record in train(gan, self.data, steps=self.limit.steps or sys.maxsize, seed=self.seed):
+        record = state.record if state else Record(0, 0, 0.0, {})
+        pending = [c for c in CHECKS if c > self.limit.share(record, 0.0)]
+        begin, saved = time.monotonic(), record.step
+        for record in train(gan, self.data, steps=self.limit.steps or sys.maxsize, seed=self.seed, start=state):
             self.run.append(self.run.records_file, record.as_json())
             share = self.limit.share(record, time.monotonic() - begin)
             self.show(record, share)
-            ended = share >= 1 or stop.signal or not np.isfinite(list(record.signals.values())).all()
-            if ended or share >= pending[0]:
+            finite = bool(np.isfinite(list(record.signals.values())).all())
+            ended, due = share >= 1 or stop.signal != 0 or not finite, share >= pending[0]
+            if due:
                 pending = [c for c in pending if c > share]
+                self._check(gan, bench, record)
+            every = self.checkpoint_every
+            if every and finite and (ended or record.step // every > saved // every):
+                saved = record.step
+                self._save(gan, record)
+            if ended and not due:  # after the checkpoint, which must not know of a check that an undisturbed run had not
                 self._check(gan, bench, record)
             if ended:
                 break
         return record
 
+    def _save(self, gan: GAN, record: Record) -> None:
+        state = checkpoint.state(gan, record)
+        checkpoint.save(self.run.path / CHECKPOINTS, checkpoint.with_run(state, self.run, {"best_value": self.best}))
+
+    def _continue(self, gan: GAN) -> checkpoint.State:
+        """The newest whole checkpoint, with the run's directory put back to what it was then."""
+        told = self.run.read()
+        if difference := _difference(told, self._depends(gan)):
+            raise Unusable(f"{self.run.path}: can't go on with this run: {difference}; name another --out to start anew")
+        state = checkpoint.newest(self.run.path / CHECKPOINTS, self.say)
+        step = state.record.step
+        if self.limit.steps is not None and step > self.limit.steps:
+            raise Unusable(f"{self.run.path}: is at step {step} already; give --steps {step} or more")
+        if told.get("versions") != VERSIONS:
+            self.say(f"begun with {told.get('versions')}, goes on with {VERSIONS}: the same numbers can't be promised")
+        checkpoint.put_back(state, self.run)
+        self.best = float(state.notes["best_value"])
+        self.say(f"{self.run.path}: goes on from step {step}")
+        return state
+
     def _check(self, gan: GAN, bench: Bench, record: Record) -> None:
         """Measures the averaged generator on validation, keeps it if it is the best so far, and draws its grid."""
         snapshot = model.Model(gan)
+        if not all(bool(w.isfinite().all()) for w in snapshot.state_dict().values()):
+            return  # bytes of a diverged generator would look finite; what was good before stays
         fakes = snapshot.sample(bench.n, CHECK_SEED)
         numbers = bench.quick(fakes) if np.isfinite(fakes).all() else {}
         copies = self.data.kind == "image" and numbers.get("memorization", 1.0) < MEMORIZED
@@ -169,6 +223,18 @@ class Trial:
     def _real(self) -> np.ndarray:
         rows = self.data.split.test[: self._tiles()]
         return np.asarray(self.data.values[rows])
+
+
+def _difference(told: Mapping[str, Any], ours: Mapping[str, Any], where: str = "") -> str:
+    """The first thing in which two descriptions of a run differ, in words; empty where they agree."""
+    for name, mine in ours.items():
+        theirs, place = told.get(name), f"{where}{name}"
+        if isinstance(mine, dict) and isinstance(theirs, Mapping):
+            if found := _difference(theirs, mine, f"{place}."):
+                return found
+        elif theirs != mine:
+            return f"its {place} is {theirs}, not {mine}"
+    return ""
 
 
 def main(folder: str) -> int:
