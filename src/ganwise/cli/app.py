@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn, cast
 
 import typer
 
@@ -33,20 +35,47 @@ SetPart = Annotated[list[str] | None, typer.Option("--set", help="change a part 
 BudgetText = Annotated[str, typer.Option("--budget", help="total: 3m or 2h of wall time, cpu:10m, images:2M")]
 
 
+USAGE = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
+"""What typer raises for a wrong command line; of click or of its own, as its version has it."""
+
+
 def main() -> None:
-    """The entry point: bad input becomes one line and exit status 2."""
+    """The entry point: bad input becomes one line and exit status 2, an interruption 130 or 143."""
+    signal.signal(signal.SIGTERM, _terminate)
     try:
-        app()
-    except Unusable as error:
-        sys.exit(_refuse(str(error)))
+        status = app(sys.argv[1:] or ["--help"], prog_name="ganwise", standalone_mode=False)
+        sys.stdout.flush()
+    except (typer.Abort, KeyboardInterrupt):
+        status = 130
     except BrokenPipeError:  # the reader, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        status = 1
+    except (Unusable, USAGE, OSError, MemoryError) as error:
+        status = _refuse(error)
+    if status == 130:
+        print("ganwise: interrupted", file=sys.stderr)
+    sys.exit(status)
 
 
-def _refuse(message: str) -> int:
+def _refuse(error: BaseException) -> int:
+    message = str(error)
+    if isinstance(error, USAGE):
+        message = f"{error.format_message().rstrip('.')}; see ganwise {_verb()}--help"
+    elif isinstance(error, OSError):  # a full disk, a file that was taken away
+        message = f"{error.filename or 'input or output'}: {error.strerror or error}"
+    elif isinstance(error, MemoryError):
+        message = f"out of memory: {error or 'ask for less at once'}"
     print(f"ganwise: {' '.join(message.split())}", file=sys.stderr)
     return 2
+
+
+def _verb() -> str:
+    names = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
+    return f"{sys.argv[1]} " if sys.argv[1:2] and sys.argv[1] in names else ""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 @app.callback(invoke_without_command=True)
@@ -180,12 +209,12 @@ def doctor(path: RunPath, json: Json = False) -> None:
     """Diagnose a run: is it healthy, and if not, what to change. Exit status 1 for a failing one."""
     from ganwise.artifacts import RunDirectory
     from ganwise.cli import show
-    from ganwise.cli.runs import find
+    from ganwise.cli.runs import find, told
     from ganwise.doctor import diagnose
     from ganwise.recipe import from_data
 
     run = RunDirectory.open(find(path))
-    diagnosis = diagnose(run.records(), from_data(run.read()["recipe"]))
+    diagnosis = diagnose(run.records(), from_data(told(run)["recipe"], str(run.run)))
     show.result(diagnosis.as_json(), json, lambda: show.diagnosis(diagnosis))
     sys.exit(1 if diagnosis.verdict in ("failing", "failed") else 0)
 
@@ -197,11 +226,12 @@ def sample(
     out: Annotated[Path, typer.Option(help="samples.npz for arrays, or a .png for a grid")] = Path("samples.png"),
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Device = "cpu",
+    json: Json = False,
 ) -> None:
     """Draw samples from a run's model."""
     from ganwise.cli import single
 
-    single.sample(run, n, out, seed, device)
+    single.sample(run, n, out, seed, device, json)
 
 
 @app.command()
@@ -209,11 +239,12 @@ def export(
     run: RunPath,
     format: Annotated[str, typer.Option(help="safetensors or onnx")] = "safetensors",
     out: Annotated[Path | None, typer.Option(help="folder for safetensors, file for onnx")] = None,
+    json: Json = False,
 ) -> None:
     """Hand a run's generator over as a model folder, or as ONNX with its outputs compared first."""
     from ganwise.cli import single
 
-    single.export(run, format, out)
+    single.export(run, format, out, json)
 
 
 @app.command()
@@ -228,19 +259,24 @@ def catalog(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="the directory of a run or race")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="the directory of a run or race")],
+    json: Json = False,
+) -> None:
     """Write the report of a race again, as one HTML file."""
+    from ganwise.cli import show
     from ganwise.report import write
 
-    print(write(folder))
+    written = str(write(folder))
+    show.result({"report": written}, json, lambda: print(written))
 
 
 @app.command()
-def cite(run: RunPath) -> None:
+def cite(run: RunPath, json: Json = False) -> None:
     """The papers that a run's recipe rests on, as BibTeX."""
     from ganwise.cli import browse
 
-    browse.cite(run)
+    browse.cite(run, json)
 
 
 def launched(command: list[str] | None = None) -> str:

@@ -89,14 +89,16 @@ def _entry(table: str, name: str, entry: Entry) -> None:
     show.console.print(f"\n{bibtex(entry.sources)}", markup=False)
 
 
-def cite(path: Path) -> None:
+def cite(path: Path, json: bool) -> None:
     """BibTeX of everything that the run's recipe rests on."""
-    recipe = from_data(RunDirectory.open(runs.find(path)).read()["recipe"])
+    run = RunDirectory.open(runs.find(path))
+    recipe = from_data(runs.told(run)["recipe"], str(run.run))
     keys: dict[str, None] = {}
     for axis, names in catalogs.chosen(recipe).items():
         entries = catalogs.AXES[_axis(axis)]
         keys |= dict.fromkeys(k for name in names if name in entries for k in entries[name].sources)
-    print(bibtex(tuple(keys)))
+    told = {"run": str(run.path), "sources": list(keys), "bibtex": bibtex(tuple(keys))}
+    show.result(told, json, lambda: print(told["bibtex"]))
 
 
 def _axis(axis: str) -> Axis:

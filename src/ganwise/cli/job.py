@@ -47,12 +47,21 @@ def run(
     )
     with ExitStack() as stack:
         result = job.run(request, _hooks(stack, json))
-    result["report"] = str(report.write(request.out))
+    result["report"] = _report(request.out)
     show.result(result, json, lambda: show.outcome(result))
     if result["interrupted"]:
-        live.errors.print(f"interrupted; the best model so far: {result['model'] or 'none yet'}")
-        return 130
+        saved = f"the best model so far is saved: {result['model']}" if result["model"] else "no run had a model yet"
+        live.errors.print(f"interrupted; {saved}; everything is in {request.out}", markup=False, soft_wrap=True)
+        return 128 + int(result["signal"])
     return 0 if result["recommended"] else 1
+
+
+def _report(out: Path) -> str | None:
+    try:
+        return str(report.write(out))
+    except Unusable as error:  # hours of training are not thrown away for a page
+        live.errors.print(f"no report: {error}", markup=False, soft_wrap=True)
+        return None
 
 
 def _short(data: str) -> str:

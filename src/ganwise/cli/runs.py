@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ganwise import catalog, recipe
-from ganwise.artifacts import read_json
+from ganwise.artifacts import RunDirectory, read_json
 from ganwise.recipe import Recipe
 from ganwise.types import Unusable, Value
 
@@ -23,13 +24,28 @@ def find(path: Path) -> Path:
     race = path / "race.json"
     if not race.is_file():
         return path
-    result = read_json(race)
     from ganwise.study.best import best_run
 
-    best = best_run(result)
+    try:
+        best = best_run(read_json(race), path)
+    except (KeyError, TypeError, ValueError):
+        raise Unusable(f"{race}: damaged: not the result of a race; name one of the runs in {path / 'runs'}") from None
     if best is None:
-        raise Unusable(f"{path}: this race recommends nothing, every run was sick; name one of {path / 'runs'}")
+        raise Unusable(f"{path}: this race recommends no run that has a model; name one of the runs in {path / 'runs'}")
     return best.path
+
+
+def told(run: RunDirectory) -> dict[str, Any]:
+    """What a run says of itself, with the parts that other verbs rest on.
+
+    Raises:
+        Unusable: One of them is missing.
+    """
+    content = run.read()
+    for part in ("recipe", "data"):
+        if not isinstance(content.get(part), dict):
+            raise Unusable(f"{run.run}: damaged or not begun: '{part}' is missing; train this run again")
+    return content
 
 
 def read_recipe(text: str, changes: Sequence[str] = ()) -> Recipe:

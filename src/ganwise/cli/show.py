@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -111,7 +113,7 @@ def scores(rows: Sequence[Mapping[str, Any]]) -> None:
         )
     console.print(made)
     for line in dict.fromkeys(f"{row['features']}: {row['protocol']}" for row in rows):
-        console.print(Text(f"  {line}", style="bright_black"))
+        console.print(Padding(Text(line, style="bright_black"), (0, 0, 0, 2)))
 
 
 def number(value: float) -> str:
@@ -133,37 +135,95 @@ def diagnosis(found: Diagnosis) -> None:
 
 
 def ranking(found: Mapping[str, Any]) -> None:
-    metric, vector = found["metric"], found["metric"] == "sliced_wasserstein"
-    columns = (metric, "coverage", "recall", "precision")
-    made = table("", "recipe", METRICS[metric], *columns[1:], "verdict", "CPU s", "tied with")
+    """One row a candidate; a narrow terminal shows fewer columns rather than cut words."""
+    metric = found["metric"]
+    room = {"interval": 64, "coverage": 50, "recall": 72, "precision": 100, "CPU s": 60}
+    shown = [name for name, least in room.items() if console.width >= least]
+    made = table(
+        "", "recipe", METRICS[metric].removesuffix(" x1000"), *("95 %" if s == "interval" else s for s in shown), "health"
+    )
     for row in found["ranking"]:
-        values = [row["summary"].get(c) for c in columns]
-        times = 1 if vector else 1000
-        shown = [
-            number(v * (times if c == metric else 1)) if v is not None else "-" for c, v in zip(columns, values, strict=True)
-        ]
-        verdict = Text(row["verdict"], style=HEALTH[row["verdict"]])
-        star = "★" if row["recipe"] == found["recommended"] else ""
-        cost, tied = f"{row['cost']['seconds']:.0f}", ", ".join(row["tied_with"]) or "none"
-        made.add_row(f"{row['rank']}", f"{row['recipe']} {star}", *shown, verdict, cost, tied)
+        mine = row["recipe"] == found["recommended"]
+        cells = [_cell(row, column, metric) for column in shown]
+        name = Text(f"{row['recipe']}{' ★' if mine else ''}", style="bold" if mine else "")
+        health = Text("broke off" if row["error"] and not row["scores"] else row["verdict"], style=HEALTH[row["verdict"]])
+        made.add_row(_place(row, found["ranking"]), name, _cell(row, metric, metric), *cells, health)
     console.print(made)
+    scale = "KID times 1,000" if metric == "kid" else METRICS[metric]
+    note = f"{scale}, lower is better. ★ recommended. = no significant difference to the first."
+    console.print(Padding(Text(note, style="bright_black"), (0, 0, 0, 2)))
+
+
+def _place(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    tied = rows[0]["tied_with"] if row is rows[0] else rows[0]["recipe"] in row["tied_with"]
+    return f"{row['rank']}{'=' if tied else ''}"
+
+
+def _cell(row: Mapping[str, Any], column: str, metric: str) -> str:
+    times = 1000 if metric == "kid" and column in (metric, "interval") else 1
+    if column == "CPU s":
+        return f"{row['cost']['seconds']:.0f}"
+    if column == "interval":
+        interval = row["interval"] or {}
+        return "" if interval.get("low") is None else " .. ".join(number(interval[side] * times) for side in ("low", "high"))
+    value = row["summary"].get(column)
+    return "-" if value is None else number(value * times)
 
 
 def outcome(found: Mapping[str, Any]) -> None:
+    """What a person wants after a race: who, how good, how sure, where it lies, and what to do next."""
     heading("Ranking on the test part, mean over seeds")
     ranking(found)
     for row in found["ranking"]:
         if row["error"]:
-            console.print(Text(f"  {row['recipe']} broke off: {row['error']}", style="red"))
-    if found["interrupted"]:
-        console.print(Text("  interrupted: the best models so far are saved", style="yellow"))
-    if found["recommended"] is None:
-        console.print(Text("  every run was sick; nothing is recommended", style="red"))
-    elif found["winner"] is None:
-        console.print(f"  no significant winner at this budget; recommended, as the cheapest of the best: {found['recommended']}")
-    else:
-        console.print(f"  significant winner: {found['winner']}")
+            console.print(Text(f"  {row['error']}", style="red"))
+        if row["short"]:
+            console.print(Text(f"  the budget ran out: {', '.join(row['short'])}", style="yellow"))
+    console.print(Text(f"\n{verdict(found)}", style="bold"))
+    key_numbers(found)
     heading("Where things are")
     for name in ("report", "model", "out"):
         if found.get(name):
-            console.print(f"  {name:7s} {found[name]}")
+            console.print(f"  {name:7s} {found[name]}", markup=False, soft_wrap=True)
+    next_steps(found)
+
+
+def verdict(found: Mapping[str, Any]) -> str:
+    """The race in one sentence."""
+    stopped = "Interrupted: the best models so far are saved. " if found["interrupted"] else ""
+    if found["recommended"] is None:
+        return stopped or "Every run was sick or broke off: nothing is recommended."
+    if found["winner"]:
+        return f"{stopped}{found['winner']} is the winner: significantly better than every other candidate."
+    tied = len(found["ranking"][0]["tied_with"])
+    others = f"{tied} {'other' if tied == 1 else 'others'}" if tied else "nobody else"
+    first = found["ranking"][0]["recipe"]
+    how = "it came first" if first == found["recommended"] else f"as good as {first} within the error, and cheaper"
+    return (
+        f"{stopped}No significant winner at this budget ({first} ties with {others}). Recommended: {found['recommended']}, {how}."
+    )
+
+
+def key_numbers(found: Mapping[str, Any]) -> None:
+    """The recommended candidate's means beside what real data and a Gaussian mixture score in its place."""
+    row = next((r for r in found["ranking"] if r["recipe"] == found["recommended"]), None)
+    if row is None:
+        return
+    made = table(row["recipe"], "mean", "real data", "mixture")
+    yardsticks = {s["metric"]: (s["yardsticks"], s["direction"]) for s in row["scores"]}
+    for metric, value in row["summary"].items():
+        times = 1000 if metric == "kid" else 1
+        sides, direction = yardsticks[metric]
+        others = ("" if (y := sides.get(k)) is None else number(float(y) * times) for k in ("real", "mixture"))
+        name = f"{METRICS.get(metric, metric)} {'↓' if direction == 'lower' else '↑'}"
+        made.add_row(name, number(value * times), *others)
+    console.print(made)
+
+
+def next_steps(found: Mapping[str, Any]) -> None:
+    if not found.get("model"):
+        return
+    out = shlex.quote(found["out"])
+    heading("What next")
+    for line in (f"ganwise sample {out} -n 64 --out samples.png", f"ganwise export {out} --format onnx", f"ganwise report {out}"):
+        console.print(f"  {line}", markup=False, soft_wrap=True)

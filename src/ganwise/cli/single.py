@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,16 +14,18 @@ import torch
 
 from ganwise import export as exports
 from ganwise import model, pictures
-from ganwise.artifacts import RunDirectory, claim, read_json, write_bytes, write_json
+from ganwise.artifacts import RunDirectory, claim, sha256, write_bytes, write_json
 from ganwise.build import resolve
 from ganwise.cli import live, runs, show
-from ganwise.data import load
+from ganwise.data import Dataset, load, open_saved
 from ganwise.evaluate import prepare
 from ganwise.study.job import free_directory
 from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Limit, Stop, Trial
 from ganwise.types import Record, Score, Unusable
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
+MOST_TILES = 10_000
+"""Samples in one picture; more would be hundreds of megabytes."""
 
 
 class Settings(NamedTuple):
@@ -114,60 +118,66 @@ def _trained(result: dict[str, Any], run: RunDirectory) -> None:
 
 def evaluate(path: Path, n: int | None, device: str, json: bool) -> None:
     run = RunDirectory.open(runs.find(path))
+    told = runs.told(run)
     device = runs.device(device)
     generator = model.load(run.model, device)
-    dataset = _data(run)
-    bench = prepare(dataset, "test", n=n, device=device)
+    bench = prepare(_data(run, told), "test", n=n, device=device)
     scores = [s._asdict() for s in bench.scores(generator.sample(bench.n * 3, SCORE_SEED), draws=3)]
-    if n is None:
-        write_json(run.scores, {"scores": scores})
+    if n is None and "job" not in told:  # those of a race stay as they were compared
+        with suppress(OSError):  # a run on a read-only disk can be scored all the same
+            write_json(run.scores, {"scores": scores})
     show.result({"scores": scores, "out": str(run.path)}, json, lambda: show.scores(scores))
 
 
-def _data(run: RunDirectory) -> Any:
+def _data(run: RunDirectory, told: Mapping[str, Any]) -> Dataset:
     """The very data that the run was trained on: its copy in the race's directory, or the source with the same content."""
-    told = run.read()
-    kept = Path(told.get("job", {}).get("data", ""))
+    kept = run.path.parent.parent / "data"  # beside the run, wherever the race's directory is by now
     if "job" in told and (kept / "values.npy").is_file():
-        from ganwise.data import open_saved
-
         return open_saved(kept)
-    dataset = load(told["data"]["source"], size=told["data"]["shape"][-1] if len(told["data"]["shape"]) == 3 else None)
+    source, shape = told["data"]["source"], told["data"]["shape"]
+    dataset = load(source, size=shape[-1] if len(shape) == 3 else None)
     if dataset.content != told["data"]["content"]:
-        raise Unusable(f"{told['data']['source']}: has changed since {run.path} was trained on it; its test part is another one")
+        raise Unusable(f"{source}: has changed since {run.path} was trained on it; its test part is another one")
     return dataset
 
 
-def sample(path: Path, n: int, out: Path, seed: int, device: str) -> None:
+def sample(path: Path, n: int, out: Path, seed: int, device: str, json: bool) -> None:
     if out.suffix not in (".png", ".npz"):
         raise Unusable(f"--out {out}: expected a .png (a grid) or a .npz (arrays)")
+    if out.suffix == ".png" and n > MOST_TILES:
+        raise Unusable(f"-n {n}: a grid holds {MOST_TILES:,} samples at most; write more to a .npz with --out samples.npz")
     run = RunDirectory.open(runs.find(path))
     samples = model.load(run.model, runs.device(device)).sample(n, seed)
-    try:
+    with _writing(out):
         _write(samples, out)
+    show.result({"out": str(out), "n": n, "shape": samples.shape[1:], "seed": seed}, json, lambda: print(out))
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise Unusable(f"--out {out}: can't be written: {error.strerror}") from None
-    print(out)
+        raise Unusable(f"--out {out}: can't be written: {error.strerror}; name another place with --out") from None
 
 
 def _write(samples: np.ndarray, out: Path) -> None:
     if out.suffix == ".png":
         pictures.save(pictures.picture(samples), out)
         return
-    import io
-
     buffer = io.BytesIO()
     np.savez_compressed(buffer, samples=samples)
     write_bytes(out, buffer.getvalue())
 
 
-def export(path: Path, format: str, out: Path | None) -> None:
+def export(path: Path, format: str, out: Path | None, json: bool) -> None:
     if format not in ("safetensors", "onnx"):
         raise Unusable(f"--format {format}: choose safetensors or onnx")
     run = RunDirectory.open(runs.find(path))
     generator = model.load(run.model)
-    name = read_json(run.run).get("name", run.path.name)
-    if format == "safetensors":
-        print(exports.to_safetensors(generator, out or Path(f"{name}-model")))
-    else:
-        print(exports.to_onnx(generator, out or Path(f"{name}.onnx")))
+    name = str(run.read().get("name", run.path.name))
+    out = out or Path(f"{name}-model" if format == "safetensors" else f"{name}.onnx")
+    with _writing(out):
+        written = exports.to_safetensors(generator, out) if format == "safetensors" else exports.to_onnx(generator, out)
+    told = {"out": str(written), "format": format, "sha256": sha256(written), "run": str(run.path)}
+    show.result(told, json, lambda: print(written))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Literal, NamedTuple
 
@@ -28,11 +29,15 @@ def parse(text: str) -> Budget:
         Unusable: Not a budget, or nothing to spend.
     """
     unit, _, rest = text.strip().rpartition(":")
+    if unit == "flops":
+        raise Unusable(f"--budget {text}: operations are not counted by this version; write it {_FORMS}")
     match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d+)?)\s*([a-z]*)", rest.strip().lower())
     scale = (_COUNT if unit == "images" else _TIME).get(match[2]) if match else None
     if unit not in ("", "cpu", "images") or match is None or scale is None:
         raise Unusable(f"--budget {text}: not a budget; write it {_FORMS}")
     amount = float(match[1]) * scale
+    if not math.isfinite(amount):
+        raise Unusable(f"--budget {text}: more than there is; write it {_FORMS}")
     if amount <= 0:
         raise Unusable(f"--budget {text}: nothing to spend; give a positive amount, {_FORMS}")
     return Budget(unit or "wall", amount, text.strip())  # type: ignore[arg-type]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganwise import artifacts, export, model
 from ganwise.audit import audit
+from ganwise.build import resolve
 from ganwise.data import Dataset, load
 from ganwise.select import Advice, select
 from ganwise.study import race
@@ -17,7 +19,7 @@ from ganwise.study.best import best_run
 from ganwise.study.budget import Budget
 from ganwise.study.local import Watch
 from ganwise.study.race import Entrant, Plan
-from ganwise.types import Audit
+from ganwise.types import Audit, Unusable
 
 
 @dataclass(frozen=True)
@@ -54,23 +56,46 @@ def run(request: Request, hooks: Hooks) -> dict[str, Any]:
     """
     begun = time.monotonic()
     data = load(request.source, size=request.size, strict=request.strict)
+    for entrant in request.entrants:
+        _buildable(entrant, data)
     seen = audit(data)
     hooks.audited(seen)
     seconds = None if request.budget.unit == "images" else request.budget.amount
     advice = select(seen, request.want, device=_kind(request.device), seconds=seconds)
     entrants = request.entrants or tuple(Entrant(c.name, c.recipe) for c in advice.candidates)
     hooks.advised(advice)
-    artifacts.claim(request.out)
-    plan = race.plan(entrants, data, request.budget, request.seeds, request.device, begun, trim=not request.entrants)
-    hooks.planned(plan)
-    _note(request, data, seen, advice)
-    result = race.race(plan, data, request.budget, request.out, request.device, hooks.watch, begun)
-    return hand_over(request.out, result)
+    with _claimed(request.out):
+        plan = race.plan(entrants, data, request.budget, request.seeds, request.device, begun, trim=not request.entrants)
+        hooks.planned(plan)
+        _note(request, data, seen, advice)
+        result = race.race(plan, data, request.budget, request.out, request.device, hooks.watch, begun)
+        return hand_over(request.out, result)
+
+
+def _buildable(entrant: Entrant, data: Dataset) -> None:
+    try:
+        resolve(entrant.recipe, data.shape)
+    except Unusable as error:
+        raise Unusable(f"{entrant.name}: {error}") from None
+
+
+@contextmanager
+def _claimed(out: Path) -> Iterator[None]:
+    """The directory for the results; gone again where nothing came of it."""
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    artifacts.claim(out)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # one that holds something stays
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def hand_over(out: Path, result: dict[str, Any]) -> dict[str, Any]:
     """Exports the recommended model into ``out/model``."""
-    best = best_run(result)
+    best = best_run(result, out)
     result["model"] = None
     if best:
         result["model"] = str(export.to_safetensors(model.load(best.model), out / "model"))

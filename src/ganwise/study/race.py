@@ -27,6 +27,11 @@ DRAWS, FEW = 3, 500
 """Sets of fakes that a score is the mean of where n is at most `FEW`; above, one set is steady enough."""
 ENOUGH = 20.0
 """Seconds of training under which a comparison says little: fewer candidates are raced rather than shorter."""
+ENOUGH_IMAGES = 30_000
+"""As `ENOUGH`, for a budget in images."""
+BATCHES = 10
+"""Batches that a run must be able to train on at least."""
+VERDICTS = ("unknown", "healthy", "warning", "failing", "failed")
 SICK = ("failing", "failed")
 
 
@@ -46,6 +51,8 @@ class Plan(NamedTuple):
     n: int  # test samples against as many fakes
     draws: int
     overhead: float  # seconds per run besides training: start, checks, scores
+    scoring: float  # seconds of it after training
+    wall: float | None  # seconds that the race should take, where its budget is a time
 
 
 def workers(device: str) -> int:
@@ -67,29 +74,51 @@ def plan(
     Raises:
         Unusable: The budget does not even pay for the evaluation.
     """
-    at_once, count = workers(device), len(entrants)
-    parallel = at_once if budget.unit == "wall" else 1
+    at_once = workers(device)
     rate = _features_a_second(data, device)
-    n = _test_samples(data, budget.amount * parallel * rate / count / seeds)
+    parallel = at_once if budget.unit == "wall" else 1
+    n = _test_samples(data, budget.amount * parallel * rate / len(entrants) / seeds)
     draws = DRAWS if n <= FEW else 1
-    overhead = START + (len(CHECKS) * min(len(data.split.validation), CHECKED) + draws * n) / rate
+    checking, scoring = len(CHECKS) * min(len(data.split.validation), CHECKED) / rate, draws * n / rate
+    made = Plan(tuple(entrants), seeds, None, None, at_once, n, draws, START + checking + scoring, scoring, None)
+    share = _share_images if budget.unit == "images" else _share_time
+    share(made, budget, begun, trim)  # refused before anything long begins
     prepare(data, "test", n=n, device=device).yardsticks  # noqa: B018  # cached here once, for all trials
-    if budget.unit == "images":
-        images = int(budget.amount / (count * seeds))
-        return Plan(tuple(entrants), seeds, None, images, at_once, n, draws, overhead)
+    return share(made, budget, begun, trim)
+
+
+def _share_images(made: Plan, budget: Budget, begun: float, trim: bool) -> Plan:
+    count = len(made.entrants)
+    if trim:
+        count = max(2, min(count, int(budget.amount / (made.seeds * ENOUGH_IMAGES))))
+    runs = count * made.seeds
+    least = BATCHES * max(e.recipe.schedule.batch for e in made.entrants[:count])
+    if budget.amount < least * runs:
+        raise Unusable(
+            f"--budget {budget.text}: too small for {count} candidates with {made.seeds} seeds: {BATCHES} batches each are the "
+            f"least; give at least images:{least * runs}, or fewer candidates or --seeds"
+        )
+    return made._replace(entrants=made.entrants[:count], images=int(budget.amount / runs))
+
+
+def _share_time(made: Plan, budget: Budget, begun: float, trim: bool) -> Plan:
+    parallel = made.workers if budget.unit == "wall" else 1
     spent = time.monotonic() - begun + FINISH
     total = (budget.amount - spent) * parallel
+    count = len(made.entrants)
     if trim:
-        count = max(2, min(count, int(total / (seeds * (overhead + ENOUGH)))))
-    rounds = math.ceil(count * seeds / parallel) * parallel  # the last one may be half empty
-    seconds = total / rounds - overhead
+        count = max(2, min(count, int(total / (made.seeds * (made.overhead + ENOUGH)))))
+    rounds = math.ceil(count * made.seeds / parallel)  # the last one may be half empty
+    seconds = total / parallel / rounds - made.overhead
     if seconds < 1:
-        need = spent + (overhead + 1) * rounds / parallel
+        need = math.ceil((spent + (made.overhead + 3) * rounds) / 10) * 10
         raise Unusable(
-            f"--budget {budget.text}: too small for {count} candidates with {seeds} seeds: start and evaluation alone take "
-            f"{overhead:.0f} s a run; give at least {math.ceil(need / 10) * 10}s, or fewer candidates or --seeds"
+            f"--budget {budget.text}: too small for {count} candidates with {made.seeds} seeds: start and evaluation alone take "
+            f"{made.overhead:.0f} s a run; give at least {budget.unit + ':' if budget.unit == 'cpu' else ''}{need}s, or fewer "
+            "candidates or --seeds"
         )
-    return Plan(tuple(entrants[:count]), seeds, seconds, None, at_once, n, draws, overhead)
+    wall = rounds * (seconds + made.overhead) if budget.unit == "wall" else None
+    return made._replace(entrants=made.entrants[:count], seconds=seconds, wall=wall)
 
 
 def _test_samples(data: Dataset, extracted: float) -> int:
@@ -115,19 +144,28 @@ def race(made: Plan, data: Dataset, budget: Budget, out: Path, device: str, watc
     """Runs the plan in ``out`` and returns the result as the contract has it; ``interrupted`` is true after a signal."""
     folder = out / "data"
     save(data, folder)
-    deadline = begun + budget.amount - FINISH / 2 if budget.unit == "wall" else math.inf
+    # seeds outside: where time runs short, all candidates lose their last seed rather than the last candidates all of theirs
     trials = [_prepare(made, entrant, seed, folder, out, device) for seed in range(made.seeds) for entrant in made.entrants]
     write_json(out / "plan.json", made._asdict() | {"entrants": [e.name for e in made.entrants], "budget": budget.text})
-    finished = local.run_all(trials, made.workers, watch, deadline)
-    result = rank(out, made.entrants, data.kind, finished)
+    stopped = local.Engine(made.workers, _clock(made, budget, begun), watch).run(trials)
+    result = rank(out, made.entrants, data.kind, stopped)
     write_json(out / "race.json", result)
     return result
+
+
+def _clock(made: Plan, budget: Budget, begun: float) -> local.Clock:
+    """Training ends in time for the last scores. Grace is twice the time that those should take, and a tenth of the budget."""
+    if budget.unit != "wall" or made.seconds is None:
+        return local.Clock(math.inf, 0.0, math.inf)
+    deadline = begun + budget.amount - FINISH - made.scoring
+    return local.Clock(deadline, START + made.seconds / 2, 5 + 2 * made.scoring + budget.amount / 10)
 
 
 def _prepare(made: Plan, entrant: Entrant, seed: int, folder: Path, out: Path, device: str) -> RunDirectory:
     run = RunDirectory(out / "runs" / f"{entrant.name}-s{seed}")
     run.path.mkdir(parents=True)
-    limit = {"seconds": made.seconds, "images": made.images, "wall": made.seconds and 1.5 * made.seconds + 5}
+    guard = 1.5 * made.seconds + 5 if made.seconds and made.wall else None
+    limit = {"seconds": made.seconds, "images": made.images, "wall": guard}
     job = {
         "data": str(folder),
         "recipe": entrant.recipe.model_dump(mode="json"),
@@ -151,10 +189,14 @@ class Outcome(NamedTuple):
     verdict: str
     cost: dict[str, float]
     error: str | None  # the last words of a run that broke off
+    short: list[str]  # runs that got less than their share, because time ran out
 
 
-def rank(out: Path, entrants: Sequence[Entrant], kind: Kind, finished: bool) -> dict[str, Any]:
-    """The ranking of the runs in ``out``: healthy candidates by their score, then the sick ones, which can't win."""
+def rank(out: Path, entrants: Sequence[Entrant], kind: Kind, stopped: int = 0) -> dict[str, Any]:
+    """The ranking of the runs in ``out``: healthy candidates by their score, then the sick ones, which can't win.
+
+    ``stopped`` is the signal that interrupted the race, 0 for none.
+    """
     metric = ranking_metric(kind)
     outcomes = [_outcome(out, entrant) for entrant in entrants]
     scored = [o for o in outcomes if any(s["metric"] == metric for s in o.scores)]
@@ -169,7 +211,8 @@ def rank(out: Path, entrants: Sequence[Entrant], kind: Kind, finished: bool) -> 
         "metric": metric,
         "winner": leader["recipe"] if leader and len(healthy) > 1 and not leader["tied_with"] else None,
         "recommended": _recommended(leader, rows, metric) if leader else None,
-        "interrupted": not finished,
+        "interrupted": stopped != 0,
+        "signal": stopped,
         "out": str(out),
     }
 
@@ -192,20 +235,32 @@ def _recommended(leader: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], m
 def _outcome(out: Path, entrant: Entrant) -> Outcome:
     runs = [RunDirectory.open(p.parent) for p in sorted((out / "runs").glob(f"{entrant.name}-s*/run.json"))]
     runs = [r for r in runs if r.read()["name"] == entrant.name]
-    scores = [s | {"seed": r.read()["seed"]} for r in runs if r.scores.is_file() for s in read_json(r.scores)["scores"]]
-    verdicts = [read_json(r.doctor)["verdict"] for r in runs if r.doctor.is_file()]
-    order = ("unknown", "healthy", "warning", "failing", "failed")
-    worst = max(verdicts, key=order.index, default="unknown")
     told = [r.read() for r in runs]
-    cost = {
-        "seconds": _mean([t.get("seconds", 0.0) for t in told]),
-        "images": _mean([t.get("images", 0) for t in told]),
-        "steps": _mean([t.get("steps", 0) for t in told]),
-        "seconds_to_best": _mean([t.get("best", {}).get("seconds", 0.0) for t in told]),
-    }
-    broken = [r for r, t in zip(runs, told, strict=True) if t["status"] == "running" and r.log.is_file()]
-    words = [line for r in broken for line in r.log.read_text(errors="replace").splitlines()[-1:]]
-    return Outcome(entrant, runs, scores, worst, cost, words[0] if words else None)
+    scores = [s | {"seed": t["seed"]} for r, t in zip(runs, told, strict=True) for s in _scores(r)]
+    verdicts = [read_json(r.doctor)["verdict"] for r in runs if r.doctor.is_file()]
+    worst = max(verdicts, key=VERDICTS.index, default="unknown")
+    cost = {name: _mean([t.get(name, 0.0) for t in told]) for name in ("seconds", "images", "steps")}
+    cost["seconds_to_best"] = _mean([t.get("best", {}).get("seconds", 0.0) for t in told])
+    broken = [f"{r.path.name}: {t['broken']}" for r, t in zip(runs, told, strict=True) if "broken" in t]
+    short = [words for r, t in zip(runs, told, strict=True) if (words := _short(r, t))]
+    return Outcome(entrant, runs, scores, worst, cost, broken[0] if broken else None, short)
+
+
+def _scores(run: RunDirectory) -> list[dict[str, Any]]:
+    """Those of a run that are numbers: of what has diverged some are not."""
+    scores = read_json(run.scores)["scores"] if run.scores.is_file() else []
+    scores = [s | {side: float(s[side]) for side in ("value", "low", "high")} for s in scores]
+    return [s for s in scores if math.isfinite(s["value"])]
+
+
+def _short(run: RunDirectory, told: Mapping[str, Any]) -> str | None:
+    """What a run got of its share, where that was under four fifths of it for want of time."""
+    share = told["job"]["limit"]["seconds"]
+    if told["status"] == "waiting" and "broken" not in told:
+        return f"{run.path.name} was not begun"
+    if not share or told["status"] != "done" or told["verdict"] == "failed" or told["seconds"] >= 0.8 * share:
+        return None
+    return f"{run.path.name} got {told['seconds']:.0f} of its {share:.0f} s"
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -217,7 +272,8 @@ def _standings(group: Sequence[Outcome], metric: str, before: int) -> list[dict[
         return []
     mine = {o.entrant.name: [s for s in o.scores if s["metric"] == metric] for o in group}
     every = [s for scores in mine.values() for s in scores]
-    noise = float(np.median([(s["high"] - s["low"]) / 2 for s in every])) + 1e-12
+    halves = [half for s in every if math.isfinite(half := (s["high"] - s["low"]) / 2)]
+    noise = float(np.median(halves or [0.0])) + 1e-12
     values = {name: [float(s["value"]) for s in scores] for name, scores in mine.items()}
     standings = statistics.rank(values, every[0]["direction"] == "lower", noise)
     found = {o.entrant.name: o for o in group}
@@ -237,6 +293,7 @@ def _row(outcome: Outcome, standing: statistics.Standing | None, rank: int) -> d
         "cost": outcome.cost,
         "verdict": outcome.verdict,
         "error": outcome.error,
+        "short": outcome.short,
         "runs": [str(r.path) for r in outcome.runs],
     }
 
