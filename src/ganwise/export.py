@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +42,19 @@ def to_onnx(model: Model, path: Path) -> Path:
         import onnxscript  # noqa: F401
     except ImportError:
         raise Unusable("export --format onnx needs the extra: pip install 'ganwise[onnx]'") from None
-    network = Standalone(model).eval().cpu()
-    latent = model.generator.latent
+    network, latent = Standalone(model), model.generator.latent
     with tempfile.TemporaryDirectory() as folder:
-        beside = Path(folder) / "model.onnx"
+        beside = Path(folder) / path.name
+        _translate(network, latent, beside)
+        onnx.checker.check_model(beside)
+        compare(network, beside, latent)
+        write_bytes(path, beside.read_bytes())
+    write_bytes(path.with_suffix(".onnx.sha256"), f"{sha256(path)}  {path.name}\n".encode())
+    return path
+
+
+def _translate(network: nn.Module, latent: int, path: Path) -> None:
+    with _quiet():
         program = torch.onnx.export(
             network,
             (torch.zeros(2, latent),),
@@ -50,21 +64,31 @@ def to_onnx(model: Model, path: Path) -> Path:
             output_names=["samples"],
             dynamic_shapes={"z": {0: torch.export.Dim("batch", min=1)}},
         )
-        assert program is not None
-        program.save(beside, external_data=False)
-        onnx.checker.check_model(beside)
-        compare(network, beside, latent)
-        write_bytes(path, beside.read_bytes())
-    write_bytes(path.with_suffix(".onnx.sha256"), f"{sha256(path)}  {path.name}\n".encode())
-    return path
+    assert program is not None
+    program.save(path, external_data=False)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's remarks on packages that we don't use and on its own old parts."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 class Standalone(nn.Module):
-    """The averaged generator alone, with one input."""
+    """A copy of the averaged generator alone, as it is used: on the processor, with one input."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.generator = model.generator
+        self.generator = copy.deepcopy(model.generator).cpu()
+        self.eval()
 
     def forward(self, z: Tensor) -> Tensor:
         samples: Tensor = self.generator(z)

@@ -15,6 +15,8 @@ from ganwise.build import GAN, build
 from ganwise.recipe import from_data
 from ganwise.types import Unusable
 
+FORMAT = 1
+
 
 class Model(nn.Module):
     """A generator with its scaling: latents to samples as the data has them."""
@@ -45,7 +47,7 @@ def save(model: Model, path: Path) -> str:
     write_bytes(path, safetensors.save(tensors))
     digest = sha256(path)
     recipe = model.recipe.model_dump(mode="json")
-    write_json(path.with_suffix(".json"), {"format": 1, "shape": model.shape, "recipe": recipe, "sha256": digest})
+    write_json(path.with_suffix(".json"), {"format": FORMAT, "shape": model.shape, "recipe": recipe, "sha256": digest})
     return digest
 
 
@@ -56,6 +58,8 @@ def load(path: Path, device: str | torch.device = "cpu") -> Model:
         Unusable: A file is missing or damaged: its hash, its format or its layers are not what they should be.
     """
     config = read_json(path.with_suffix(".json"))
+    if config.get("format", 0) not in range(FORMAT + 1):
+        raise Unusable(f"{path}: made by a newer ganwise (format {config['format']}, this one reads up to {FORMAT})")
     if not path.is_file():
         raise Unusable(f"{path}: the weights are missing")
     if sha256(path) != config.get("sha256"):
@@ -64,6 +68,6 @@ def load(path: Path, device: str | torch.device = "cpu") -> Model:
         recipe = from_data(config["recipe"], str(path.with_suffix(".json")))
         model = Model(build(recipe, tuple(config["shape"])))
         model.load_state_dict(safetensors.load_file(path))
-    except (KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (Unusable, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise Unusable(f"{path}: not a model of this version: {str(error).splitlines()[0]}") from None
     return model.to(device)
