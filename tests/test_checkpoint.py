@@ -268,6 +268,22 @@ def test_a_killed_run_goes_on_from_before_its_last_records_and_doubles_nothing(
     assert whole(tmp_path) == undisturbed
 
 
+def test_a_run_killed_while_it_was_scored_is_only_scored_again(tmp_path: Path, undisturbed: Mapping[str, object]) -> None:
+    trial(tmp_path).go(Stop(), n=64, draws=1)
+    (tmp_path / "scores.json").unlink()
+    trial(tmp_path, resume=True).go(Stop(), n=64, draws=1)
+    assert whole(tmp_path) == undisturbed
+
+
+def test_a_finished_run_may_be_trained_for_longer(tmp_path: Path, undisturbed: Mapping[str, object]) -> None:
+    trial(tmp_path, steps=40).go(Stop(), n=64, draws=1)
+    trial(tmp_path, resume=True).go(Stop(), n=64, draws=1)
+    longer = whole(tmp_path)
+    assert longer["records"] == undisturbed["records"]
+    assert longer["checks"] == undisturbed["checks"], "both check at each of their records"
+    assert longer["last"] == undisturbed["last"]
+
+
 def test_an_interruption_before_the_first_check_leaves_a_model_all_the_same(tmp_path: Path) -> None:
     stop = Stop(signal.SIGINT)
     trial(tmp_path, steps=1000).go(stop)

@@ -57,11 +57,11 @@ def load(path: Path, device: str | torch.device = "cpu") -> Model:
     Raises:
         Unusable: A file is missing or damaged: its hash, its format or its layers are not what they should be.
     """
+    if not path.is_file():
+        raise Unusable(f"{path}: the weights are missing; a run has none before its first check")
     config = read_json(path.with_suffix(".json"))
     if config.get("format", 0) not in range(FORMAT + 1):
         raise Unusable(f"{path}: made by a newer ganwise (format {config['format']}, this one reads up to {FORMAT})")
-    if not path.is_file():
-        raise Unusable(f"{path}: the weights are missing")
     if sha256(path) != config.get("sha256"):
         raise Unusable(f"{path}: damaged: its SHA-256 is not the one in {path.with_suffix('.json').name}")
     try:
