@@ -112,7 +112,9 @@ class RunDirectory:
         run = cls(path)
         if not run.run.is_file():
             raise Unusable(f"{path}: no run here (run.json is missing); expected a directory that train, race or run has made")
-        version = run.read().get("format", 0)
+        version = run.read().get("format")
+        if not isinstance(version, int):
+            raise Unusable(f"{run.run}: damaged: it has no format number; train this run again")
         if version > FORMAT:
             raise Unusable(f"{path}: made by a newer ganwise (format {version}, this one reads up to {FORMAT})")
         return run
@@ -129,7 +131,7 @@ class RunDirectory:
             lines.write(to_json(row) + "\n")
 
     def records(self) -> list[Record]:
-        return [Record.from_json(row) for row in self._rows(self.records_file)]
+        return [Record.from_json(row) for row in self._rows(self.records_file) if "step" in row]
 
     def checks(self) -> list[dict[str, Any]]:
         return list(self._rows(self.checks_file))
@@ -138,6 +140,8 @@ class RunDirectory:
         if file.is_file():
             for line in file.read_text(encoding="utf-8").splitlines():
                 try:
-                    yield json.loads(line)
+                    row = json.loads(line)
                 except ValueError:  # a last line that a kill cut short
                     continue
+                if isinstance(row, dict):
+                    yield row

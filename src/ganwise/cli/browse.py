@@ -8,10 +8,10 @@ from typing import Any
 from rich.text import Text
 
 from ganwise import catalog as catalogs
+from ganwise import knowledge
 from ganwise.artifacts import RunDirectory
 from ganwise.catalog import Axis, Entry
 from ganwise.cli import runs, show
-from ganwise.knowledge import cite as bibtex
 from ganwise.recipe import from_data
 from ganwise.types import Unusable
 
@@ -86,7 +86,8 @@ def _entry(table: str, name: str, entry: Entry) -> None:
         show.console.print(f"  {entry.recipe.schedule}", markup=False)
     for figure, value in entry.published.items():
         show.console.print(f"  published: {figure}: {value}", markup=False)
-    show.console.print(f"\n{bibtex(entry.sources)}", markup=False)
+    for source in knowledge.cite(entry.sources):
+        show.console.print(f"  {source.line}", markup=False)
 
 
 def cite(path: Path, json: bool) -> None:
@@ -97,8 +98,8 @@ def cite(path: Path, json: bool) -> None:
     for axis, names in catalogs.chosen(recipe).items():
         entries = catalogs.AXES[_axis(axis)]
         keys |= dict.fromkeys(k for name in names if name in entries for k in entries[name].sources)
-    told = {"run": str(run.path), "sources": list(keys), "bibtex": bibtex(tuple(keys))}
-    show.result(told, json, lambda: print(told["bibtex"]))
+    bibtex = "\n".join(source.bibtex for source in knowledge.cite(keys))
+    show.result({"run": str(run.path), "sources": list(keys), "bibtex": bibtex}, json, lambda: print(bibtex))
 
 
 def _axis(axis: str) -> Axis:

@@ -139,9 +139,9 @@ def ranking(found: Mapping[str, Any]) -> None:
     metric = found["metric"]
     room = {"interval": 64, "coverage": 50, "recall": 72, "precision": 100, "CPU s": 60}
     shown = [name for name, least in room.items() if console.width >= least]
-    made = table(
-        "", "recipe", METRICS[metric].removesuffix(" x1000"), *("95 %" if s == "interval" else s for s in shown), "health"
-    )
+    heads = ["95 %" if name == "interval" else name for name in shown]
+    made = table("", "recipe", METRICS[metric].removesuffix(" x1000"), *heads, "health")
+    made.columns[1].justify = "left"
     for row in found["ranking"]:
         mine = row["recipe"] == found["recommended"]
         cells = [_cell(row, column, metric) for column in shown]
@@ -177,8 +177,10 @@ def outcome(found: Mapping[str, Any]) -> None:
     for row in found["ranking"]:
         if row["error"]:
             console.print(Text(f"  {row['error']}", style="red"))
-        if row["short"]:
-            console.print(Text(f"  the budget ran out: {', '.join(row['short'])}", style="yellow"))
+    short = [words for row in found["ranking"] for words in row["short"]]
+    if short and not found["interrupted"]:
+        words = f"the budget ran out, the machine was busier than planned: {', '.join(short)}"
+        console.print(Padding(Text(words, style="yellow"), (0, 0, 0, 2)))
     console.print(Text(f"\n{verdict(found)}", style="bold"))
     key_numbers(found)
     heading("Where things are")
@@ -196,12 +198,12 @@ def verdict(found: Mapping[str, Any]) -> str:
     if found["winner"]:
         return f"{stopped}{found['winner']} is the winner: significantly better than every other candidate."
     tied = len(found["ranking"][0]["tied_with"])
-    others = f"{tied} {'other' if tied == 1 else 'others'}" if tied else "nobody else"
-    first = found["ranking"][0]["recipe"]
-    how = "it came first" if first == found["recommended"] else f"as good as {first} within the error, and cheaper"
-    return (
-        f"{stopped}No significant winner at this budget ({first} ties with {others}). Recommended: {found['recommended']}, {how}."
-    )
+    first, mine = found["ranking"][0]["recipe"], found["recommended"]
+    how = "it came first" if first == mine else f"as good as {first} within the error, and cheaper"
+    if not tied:
+        return f"{stopped}Only {mine} was healthy: recommended."
+    others = "1 other" if tied == 1 else f"{tied} others"
+    return f"{stopped}No significant winner at this budget ({first} ties with {others}). Recommended: {mine}, {how}."
 
 
 def key_numbers(found: Mapping[str, Any]) -> None:
