@@ -305,7 +305,7 @@ def test_only_the_same_run_goes_on(tmp_path: Path) -> None:
         "recipe.schedule.batch is 24, not 32": {"recipe": change(small("r1gan"), {"schedule.batch": 32})},
         "recipe.loss.name": {"recipe": small("lsgan")},
         "data.content": {"data": data("spiral")},
-        "precision is float32, not bfloat16": {"precision": torch.bfloat16},
+        "precision is float32, not bfloat16": {"precision": "bf16"},
         "is at step 20 already": {"limit": Limit(steps=10)},
     }
     for said, fields in others.items():

@@ -229,7 +229,7 @@ def test_a_real_run_of_the_strong_default_is_healthy_and_an_unpenalized_relativi
 
 
 def score(metric: str, value: float, mixture: float) -> Score:
-    features = "pixels[0,1]" if metric == "memorization" else "efficientnet-lite0@96-fp32"
+    features = "pixels[0,1]" if metric in ("memorization", "novelty") else "efficientnet-lite0@96-fp32"
     yardsticks = {"real": 0.0, "mixture": mixture}
     return Score(metric, value, value, value, 360, features, "360 test vs 360 generated", 0, "lower", yardsticks)
 
@@ -245,6 +245,12 @@ def test_ten_prototypes_with_a_good_kid_are_a_collapse_by_their_coverage() -> No
 
 @pytest.mark.parametrize(("ratio", "severity"), [(1.04, None), (0.93, "warning"), (0.5, "failing")])
 def test_copies_of_training_images_are_memorization(ratio: float, severity: str | None) -> None:
-    findings = diagnose([], named("r1gan"), [score("memorization", ratio, 1.18)]).findings
+    signs = [score("memorization", ratio, 1.18), score("novelty", ratio, 1.18)]
+    findings = diagnose([], named("r1gan"), signs).findings
     assert [f.severity for f in findings] == ([severity] if severity else [])
     assert all(f.problem == "memorization" and f.remedies for f in findings)
+
+
+def test_blurred_samples_are_near_to_everything_and_no_copies() -> None:
+    signs = [score("memorization", 0.4, 1.18), score("novelty", 1.2, 1.18)]
+    assert not diagnose([], named("r1gan"), signs).findings

@@ -191,7 +191,7 @@ def test_quick_agrees_with_the_scores_of_the_same_fakes(digits):
     validation = prepare(digits, "validation")
     fakes = generator("mixture")(validation.n)
     quick = validation.quick(fakes)
-    assert set(quick) == {"kid", "coverage", "memorization"}
+    assert set(quick) == {"kid", "coverage", "memorization", "novelty"}
     assert "parzen" not in validation.metrics()  # its window would be chosen on the very samples it is measured on
     scores = by_name(validation.scores(fakes, metrics=list(quick)))
     assert quick == pytest.approx({name: score.value for name, score in scores.items()})

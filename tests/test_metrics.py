@@ -14,6 +14,7 @@ from ganwise.metrics import (
     kid,
     memorization,
     nearest_distances,
+    novelty,
     parzen_log_likelihood,
     precision_recall_density_coverage,
     ranking_metric,
@@ -171,6 +172,25 @@ def test_memorization_sees_copies_and_near_copies_but_not_new_samples():
     assert memorization(train, real, near).high < 0.5
     assert memorization(train, real, normal(2, 200, 5)).value == pytest.approx(1, abs=0.15)
     assert memorization(train, real, real).value == 1
+
+
+def test_novelty_is_a_ratio_of_ratios_of_median_distances():
+    train, real, fake = normal(0, 300, 5), normal(1, 200, 5), normal(2, 200, 5)
+
+    def nearest(a, b, skip=0):
+        return np.median(np.sort(np.linalg.norm(a[:, None] - b[None], axis=2), axis=1)[:, skip])
+
+    expected = (nearest(fake, train) / nearest(fake, real)) / (nearest(real, train) / nearest(real, real, skip=1))
+    assert novelty(train, real, fake).value == pytest.approx(expected, rel=1e-6)
+
+
+def test_novelty_sees_copies_but_is_not_fooled_by_averages():
+    train, real, fresh = normal(0, 300, 20), normal(1, 200, 20), normal(2, 200, 20)
+    shrunk = 0.3 * fresh
+    assert memorization(train, real, shrunk).high < 0.95
+    assert novelty(train, real, shrunk).value > 0.95
+    assert novelty(train, real, fresh).value == pytest.approx(1, abs=0.05)
+    assert novelty(train, real, train[:200]).value == pytest.approx(0, abs=1e-6)
 
 
 def test_memorization_of_discrete_data_is_finite():

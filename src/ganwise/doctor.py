@@ -231,11 +231,15 @@ def _prototypes(scores: Mapping[str, Score], traits: Traits, step: int) -> Findi
 
 
 def _copies(scores: Mapping[str, Score], traits: Traits, step: int) -> Finding | None:
-    found = scores.get("memorization")
-    if found is None or found.value >= COPYING or found.features != "pixels[0,1]":
+    """Both signs are asked for: blurred samples are near to every image, and few test images make the other one noisy."""
+    if not {"memorization", "novelty"} <= set(scores) or scores["novelty"].features != "pixels[0,1]":
         return None
-    evidence = f"the nearest training image is {found.value:.2f} times as far away as for a test image ({found.protocol})"
-    severity: Verdict = "failing" if found.value < COPIES else "warning"
+    near, new = scores["memorization"].value, scores["novelty"].value
+    if max(near, new) >= COPYING:
+        return None
+    evidence = f"the nearest training image is {near:.2f} times as far away as for a test image, and {new:.2f} times when the "
+    evidence += f"nearest test image is taken into account ({scores['novelty'].protocol})"
+    severity: Verdict = "failing" if max(near, new) < COPIES else "warning"
     gamma = next((float(r.options["gamma"]) for r in _regularizers(traits) if r.name == "r1" and "gamma" in r.options), None)
     stronger = Remedy(
         {"regularizers.r1.gamma": 2 * gamma} if gamma else {},

@@ -67,13 +67,13 @@ class Bench:
         return [self._score(name, combined[name], len(fakes), seed) for name in names]
 
     def quick(self, fakes: Array) -> dict[str, float]:
-        """Ranking metric, coverage and memorization of the first n fakes, without intervals or yardsticks.
+        """Ranking metric, coverage and signs of copying of the first n fakes, without intervals or yardsticks.
 
         To choose a checkpoint by. A metric that has too few samples here is left out.
         """
         if len(fakes) < self.n:
             raise Unusable(f"{len(fakes)} fakes are too few: {self.n} stand on the real side, and n must be equal")
-        wanted = (ranking_metric(self.dataset.kind), "coverage", "memorization")
+        wanted = (ranking_metric(self.dataset.kind), "coverage", "memorization", "novelty")
         names = [name for name in wanted if self._obstacle(name) is None]
         return {name: estimate.value for name, estimate in self._measure(names, fakes[: self.n]).items()}
 
@@ -93,8 +93,8 @@ class Bench:
         names = self.metrics()
         draws = DRAWS if self.n <= _CHEAP else 1
         sides = [self._mean(names, self._real_draws(draws)), self._mean(names, self._mixture_draws(draws))]
-        if "memorization" in names:
-            sides[0]["memorization"] = 1.0  # by definition: the fakes' place is taken by the part itself
+        for name in {"memorization", "novelty"} & set(names):
+            sides[0][name] = 1.0  # by definition: the fakes' place is taken by the part itself
         return {name: np.array([side[name] for side in sides]) for name in names}
 
     def _real_draws(self, draws: int) -> Iterable[Array]:
@@ -181,7 +181,7 @@ class Bench:
             grid = self._options(name).get("sigmas", SIGMAS)
             held = len(self.dataset.split.validation)
             parts.append(f"sigma of {len(grid)} in [{grid[0]:g}, {grid[-1]:g}] chosen on {held} validation")
-        if name == "memorization":
+        if name in ("memorization", "novelty"):
             parts.append(f"nearest of {len(self.dataset.split.train)} train")
         return ", ".join(parts)
 

@@ -38,7 +38,8 @@ def gradient_penalty(weight: float = 10.0, center: float = 1.0) -> Objective:
         share = torch.rand(len(p.real), *[1] * (p.real.dim() - 1), device=p.real.device)
         between = torch.lerp(p.fake.detach().float(), p.real.float(), share)
         # vector norm, whose gradient at zero is zero, where the root of a sum of squares has none
-        return weight * (torch.linalg.vector_norm(slope(p, between), dim=1) - center).square().mean()
+        norms: Tensor = torch.linalg.vector_norm(slope(p, between), dim=1)
+        return weight * (norms - center).square().mean()
 
     return Objective(penalty)
 

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from ganwise import export as exports
-from ganwise import model, pictures
+from ganwise import machine, model, pictures
 from ganwise.artifacts import RunDirectory, claim, sha256, write_bytes, write_json
 from ganwise.build import resolve
 from ganwise.cli import live, runs, show
@@ -23,7 +24,6 @@ from ganwise.study.job import free_directory
 from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Limit, Stop, Trial
 from ganwise.types import Record, Score, Unusable
 
-PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 MOST_TILES = 10_000
 """Samples in one picture; more would be hundreds of megabytes."""
 
@@ -54,7 +54,7 @@ def train(
     """Exit status: 0 done, 1 the doctor found a failing run, 130 and 143 after a signal."""
     chosen = runs.read_recipe(recipe, changes)
     device = runs.device(settings.device)
-    precision = _precision(settings.precision, device)
+    machine.precision(settings.precision, device, nn.Identity())  # refused before anything is written
     dataset = load(data, size=size, strict=strict)
     resolve(chosen, dataset.shape)  # refused before anything is written
     run = _directory(out, f"{dataset.name}-{Path(recipe).stem}", settings.resume)
@@ -62,7 +62,7 @@ def train(
     if settings.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
         torch.use_deterministic_algorithms(True)
-    trial = Trial(run, chosen, dataset, Limit(steps=settings.steps), settings.seed, device, precision)
+    trial = Trial(run, chosen, dataset, Limit(steps=settings.steps), settings.seed, device, settings.precision)
     trial.checkpoint_every, trial.resume = settings.checkpoint_every, settings.resume
     with live.bars() as progress, Stop().listening() as stop:
         task = progress.add_task(run.path.name, total=1.0, numbers="starting")
@@ -93,17 +93,9 @@ def _outcome(run: RunDirectory, scores: Sequence[Score], stop: Stop, json: bool)
     if stop.interrupted:
         saved = f"the best model so far is saved: {run.model}" if run.model.is_file() else "there is no model yet"
         again = "; --resume goes on from there" if (run.path / CHECKPOINTS).is_dir() else ""
-        live.errors.print(f"interrupted at step {told['steps']}; {saved}{again}")
+        live.errors.print(f"interrupted at step {told['steps']}; {saved}{again}", markup=False, soft_wrap=True)
         return 128 + stop.signal
     return 1 if told["verdict"] in ("failing", "failed") else 0
-
-
-def _precision(name: str, device: str) -> torch.dtype | None:
-    if name == "auto":
-        return torch.bfloat16 if device.startswith("cuda") else None
-    if name not in PRECISIONS:
-        raise Unusable(f"--precision {name}: choose one of auto, {', '.join(PRECISIONS)}")
-    return PRECISIONS[name]
 
 
 def _trained(result: dict[str, Any], run: RunDirectory) -> None:

@@ -18,6 +18,7 @@ from ganwise.metrics.neighbors import (
     Neighborhood,
     memorization,
     nearest_distances,
+    novelty,
     precision_recall_density_coverage,
 )
 from ganwise.metrics.parzen import parzen_log_likelihood
@@ -33,6 +34,7 @@ __all__ = [
     "kid",
     "memorization",
     "nearest_distances",
+    "novelty",
     "parzen_log_likelihood",
     "precision_recall_density_coverage",
     "ranking_metric",
@@ -76,6 +78,7 @@ METRICS: dict[str, Metric] = {
     "memorization": Metric(
         memorization, "higher", neighbors.LEAST_MEMORIZATION, ("train", "real", "fake"), "bytes", bounds=_POSITIVE
     ),
+    "novelty": Metric(novelty, "higher", neighbors.LEAST_MEMORIZATION, ("train", "real", "fake"), "bytes", bounds=_POSITIVE),
 }
 
 

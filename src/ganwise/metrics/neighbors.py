@@ -14,6 +14,7 @@ from ganwise.metrics.estimate import CHUNK, Array, Estimate, around, check, dist
 
 LEAST = 25
 LEAST_MEMORIZATION = 10
+Distances = npt.NDArray[np.float64]
 K = 5
 
 _PIECE = 5000
@@ -79,7 +80,7 @@ def precision_recall_density_coverage(real: Array, fake: Array, k: int = K, chun
     return Neighborhood(_share(held, n), _share(recalled, m), _density(held.balls, holding.balls, k), _share(holding, m))
 
 
-def nearest_distances(samples: Array, among: Array, chunk: int = CHUNK) -> npt.NDArray[np.float64]:
+def nearest_distances(samples: Array, among: Array, chunk: int = CHUNK) -> Distances:
     """Euclidean distance of each of ``samples`` ``(n, D)`` to the nearest of ``among`` ``(m, D)``, shape (n,)."""
     check(1, samples=samples, among=among)
     x = torch.from_numpy(samples.astype(np.float64))
@@ -88,7 +89,7 @@ def nearest_distances(samples: Array, among: Array, chunk: int = CHUNK) -> npt.N
     for i in range(0, len(among), _PIECE):
         for rows, d2 in distance_blocks(x, torch.from_numpy(among[i : i + _PIECE].astype(np.float64)), chunk):
             nearest[rows] = nearest[rows].minimum(d2.amin(1).double())
-    distances: npt.NDArray[np.float64] = nearest.sqrt().numpy()
+    distances: Distances = nearest.sqrt().numpy()
     return distances
 
 
@@ -100,13 +101,41 @@ def memorization(train: Array, real: Array, fake: Array, seed: int = 0) -> Estim
     repeats its training data; 0 for copies; large for noise. The interval is a bootstrap of both medians.
     """
     check(LEAST_MEMORIZATION, train=train, real=real, fake=fake)
-    ours, theirs = nearest_distances(fake, train), nearest_distances(real, train)
+    return _ratio([nearest_distances(fake, train)], [nearest_distances(real, train)], train, seed)
+
+
+def novelty(train: Array, real: Array, fake: Array, seed: int = 0) -> Estimate:
+    """Whether fakes lie nearer to training samples than to unseen ones, as unseen real samples do not.
+
+    ``[med d(fake, train) / med d(fake, real)] / [med d(real, train) / med d(real, other real)]``, d the distance to the nearest.
+    1 where training samples are nothing special, 0 for copies. Unlike `memorization` it is not fooled by blur: an average image
+    is near to everything, to seen and unseen alike. The interval is a bootstrap over samples.
+    """
+    check(LEAST_MEMORIZATION, train=train, real=real, fake=fake)
+    x = torch.from_numpy(real.astype(np.float64))
+    others = _radii(x, 1, CHUNK).sqrt().numpy()
+    ours = [nearest_distances(fake, train), nearest_distances(fake, real)]
+    return _ratio(ours, [nearest_distances(real, train), others], train, seed)
+
+
+def _ratio(ours: list[Distances], theirs: list[Distances], train: Array, seed: int) -> Estimate:
+    """The quotient of medians of ``ours``, over that of ``theirs``; each side is resampled as whole samples."""
     # discrete data may have median distance 0 on both sides: then the ratio is 1
     tiny = 1e-9 * (1 + float(np.abs(train).max()))
     rng = np.random.default_rng(seed)
-    medians = [np.median(rng.choice(d, (_RESAMPLES, len(d))), axis=1) + tiny for d in (ours, theirs)]
-    low, high = np.quantile(medians[0] / medians[1], [0.025, 0.975])
-    value = float((np.median(ours) + tiny) / (np.median(theirs) + tiny))
+
+    def quotient(side: list[Distances], rows: npt.NDArray[np.intp]) -> Distances:
+        first, *rest = (np.median(distances[rows], axis=-1) + tiny for distances in side)
+        found: Distances = first / rest[0] if rest else first
+        return found
+
+    whole, drawn = [], []
+    for side in (ours, theirs):
+        n = len(side[0])
+        whole.append(float(quotient(side, np.arange(n))))
+        drawn.append(quotient(side, rng.integers(n, size=(_RESAMPLES, n))))
+    low, high = np.quantile(drawn[0] / drawn[1], [0.025, 0.975])
+    value = whole[0] / whole[1]
     return Estimate(value, min(float(low), value), max(float(high), value))
 
 
