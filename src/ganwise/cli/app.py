@@ -75,6 +75,7 @@ def _verb() -> str:
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    print(f"ganwise: ended by {signal.Signals(number).name}", file=sys.stderr)
     sys.exit(128 + number)
 
 

@@ -45,12 +45,13 @@ def clock(seconds: float) -> str:
 
 def bars() -> Progress:
     """Bars that fit the terminal: the numbers, last, are cut first."""
+    columns = [Column(no_wrap=True, overflow="ellipsis") for _ in range(5)]
     return Progress(
-        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=8)),
-        BarColumn(20 if errors.width >= 80 else 10),
-        TextColumn("{task.percentage:3.0f}%"),
-        Left(),
-        TextColumn("{task.fields[numbers]}", style="bright_black", table_column=Column(no_wrap=True, overflow="ellipsis")),
+        TextColumn("{task.description}", table_column=columns[0]),
+        BarColumn(20 if errors.width >= 100 else 10 if errors.width >= 72 else 5, table_column=columns[1]),
+        TextColumn("{task.percentage:3.0f}%", table_column=columns[2]),
+        Left(columns[3]),
+        TextColumn("{task.fields[numbers]}", style="bright_black", table_column=columns[4]),
         console=errors,
         transient=True,
         refresh_per_second=4,
