@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ganwise import machine
 from ganwise.artifacts import RunDirectory, read_json, write_json
+from ganwise.build import build
 from ganwise.data import Dataset, save
 from ganwise.evaluate import prepare
 from ganwise.metrics import ranking_metric
@@ -19,14 +21,15 @@ from ganwise.recipe import Recipe
 from ganwise.study import local, statistics
 from ganwise.study.budget import Budget
 from ganwise.study.trial import CHECKED, CHECKS
+from ganwise.train import train
 from ganwise.types import Kind, Unusable
 
 START, FINISH = 4.0, 4.0
 """Seconds that a trial's process takes to start, and that ranking and the report take at the end."""
 DRAWS, FEW = 3, 500
 """Sets of fakes that a score is the mean of where n is at most `FEW`; above, one set is steady enough."""
-ENOUGH = 20.0
-"""Seconds of training under which a comparison says little: fewer candidates are raced rather than shorter."""
+ENOUGH, ENOUGH_STEPS = 20.0, 1000
+"""Seconds and steps of training under which a comparison says little: fewer candidates are raced rather than shorter."""
 ENOUGH_IMAGES = 30_000
 """As `ENOUGH`, for a budget in images."""
 BATCHES = 10
@@ -53,6 +56,7 @@ class Plan(NamedTuple):
     overhead: float  # seconds per run besides training: start, checks, scores
     scoring: float  # seconds of it after training
     wall: float | None  # seconds that the race should take, where its budget is a time
+    enough: float  # seconds of training that a run should have
 
 
 def workers(device: str) -> int:
@@ -67,7 +71,7 @@ def workers(device: str) -> int:
 def plan(
     entrants: Sequence[Entrant], data: Dataset, budget: Budget, seeds: int, device: str, begun: float, trim: bool = True
 ) -> Plan:
-    """Shares the budget out; with ``trim`` the list is cut so that every run gets at least `ENOUGH` seconds, to two at least.
+    """Shares the budget out; with ``trim`` the list is cut so that every run gets `ENOUGH` seconds and steps, to two at least.
 
     ``begun`` is when the clock of a wall budget started, in monotonic seconds.
 
@@ -80,7 +84,8 @@ def plan(
     n = _test_samples(data, budget.amount * parallel * rate / len(entrants) / seeds)
     draws = DRAWS if n <= FEW else 1
     checking, scoring = len(CHECKS) * min(len(data.split.validation), CHECKED) / rate, draws * n / rate
-    made = Plan(tuple(entrants), seeds, None, None, at_once, n, draws, START + checking + scoring, scoring, None)
+    enough = max(ENOUGH, ENOUGH_STEPS * _seconds_a_step(entrants[0], data, device)) if trim else 0.0
+    made = Plan(tuple(entrants), seeds, None, None, at_once, n, draws, START + checking + scoring, scoring, None, enough)
     share = _share_images if budget.unit == "images" else _share_time
     share(made, budget, begun, trim)  # refused before anything long begins
     prepare(data, "test", n=n, device=device).yardsticks  # noqa: B018  # cached here once, for all trials
@@ -107,7 +112,7 @@ def _share_time(made: Plan, budget: Budget, begun: float, trim: bool) -> Plan:
     total = (budget.amount - spent) * parallel
     count = len(made.entrants)
     if trim:
-        count = max(2, min(count, int(total / (made.seeds * (made.overhead + ENOUGH)))))
+        count = max(2, min(count, int(total / (made.seeds * (made.overhead + made.enough)))))
     rounds = math.ceil(count * made.seeds / parallel)  # the last one may be half empty
     seconds = total / parallel / rounds - made.overhead
     if seconds < 1:
@@ -143,6 +148,19 @@ def _features_a_second(data: Dataset, device: str) -> float:
     return len(bench.real[:64]) / float(np.median(times))
 
 
+def _seconds_a_step(entrant: Entrant, data: Dataset, device: str) -> float:
+    """What a step of the first candidate takes on one thread here."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    gan = build(entrant.recipe, data.shape, device=device)
+    gan.precision = machine.precision("auto", device, gan.generator)
+    warm, done = train(gan, data, steps=8, every=4)
+    torch.set_num_threads(before)
+    return (done.seconds - warm.seconds) / 4
+
+
 def race(made: Plan, data: Dataset, budget: Budget, out: Path, device: str, watch: local.Watch, begun: float) -> dict[str, Any]:
     """Runs the plan in ``out`` and returns the result as the contract has it; ``interrupted`` is true after a signal."""
     folder = out / "data"
@@ -175,7 +193,6 @@ def _prepare(made: Plan, entrant: Entrant, seed: int, folder: Path, out: Path, d
         "limit": limit,
         "seed": seed,
         "device": device,
-        "precision": "bfloat16" if device.startswith("cuda") else None,
         "n": made.n,
         "draws": made.draws,
     }
