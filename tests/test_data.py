@@ -615,3 +615,11 @@ def test_memory_of_loading_50_000_color_images_stays_under_one_and_a_half_times_
     command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "a.npz")]
     ratio = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert 0.9 < ratio < 1.5
+
+
+def test_a_column_of_measurements_is_no_label_whatever_its_name(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(200, 2))
+    (tmp_path / "t.csv").write_text("x,y\n" + "\n".join(f"{a},{b}" for a, b in rows))
+    data = load(tmp_path / "t.csv")
+    assert (data.shape, data.classes) == ((2,), ())
+    np.testing.assert_allclose(data.values, rows, rtol=1e-6)

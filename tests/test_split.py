@@ -118,3 +118,9 @@ def test_folders_named_train_val_and_test_are_the_user_s_split(tmp_path: Path) -
     data = load(tmp_path / "pets")
     assert data.classes == ("cat", "dog")
     assert [np.bincount(data.labels[part]).tolist() for part in data.split] == [[60, 60], [20, 20], [10, 10]]
+
+
+def test_classes_too_small_for_every_part_are_split_as_one() -> None:
+    values = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    division = split(values, np.arange(300, dtype=np.int64))
+    assert [len(part) for part in division] == [210, 30, 60]

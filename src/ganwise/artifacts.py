@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """All or nothing: written beside, flushed, renamed."""
+    """All or nothing: written beside, flushed, renamed, the directory flushed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -28,9 +28,22 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.chmod(beside, 0o644)
         os.replace(beside, path)
+        _flush(path.parent)
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
+
+
+def _flush(folder: Path) -> None:
+    """Makes a rename outlast a power cut, where the system lets a directory be flushed."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no directories
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

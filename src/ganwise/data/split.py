@@ -62,10 +62,16 @@ def split(values: Array, labels: Index, parts: npt.NDArray[np.int8] | None = Non
     free[number[part_of_row != TRAIN]] = False
     part_of_group = np.full(n_distinct, TRAIN, np.int8)
     classes = [np.flatnonzero(free & (label == c)) for c in np.unique(label[free])]
-    _assign(part_of_group, classes, wanted)
+    _assign(part_of_group, _strata(classes), wanted)
     moved = (part_of_row == TRAIN) & (part_of_group[number] != TRAIN)
     part_of_row[moved] = part_of_group[number[moved]]
     return Split(*(np.flatnonzero(part_of_row == part).astype(np.int64) for part in (TRAIN, VALIDATION, TEST)))
+
+
+def _strata(classes: list[Index]) -> list[Index]:
+    """The classes; in one, where most samples are of classes too small to be in every part."""
+    small = sum(len(members) for members in classes if len(members) < _ENOUGH_FOR_ALL)
+    return classes if 2 * small <= sum(map(len, classes)) else [np.sort(np.concatenate(classes))]
 
 
 def _assign(part_of_group: npt.NDArray[np.int8], classes: list[Index], wanted: list[int]) -> None:

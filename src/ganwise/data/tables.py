@@ -120,10 +120,22 @@ def read_parquet(path: Path, size: int | None) -> Reading:
 
 
 def _reading(path: Path, values: Array, given: Sequence[str] | None, names: Sequence[str]) -> Reading:
+    if given is not None and _measured(given):
+        column = np.array([float(cell) for cell in given], np.float32)
+        values, given, names = np.column_stack([values, column]), None, [*names, "target"]
     if not names:
         raise Unusable(f"{path}: holds no column of numbers beside the labels; at least one is needed")
     labels, classes = unlabeled(len(values)) if given is None else encode(_as_labels(given), len(values), str(path))
     return Reading(values, labels, classes, None, _row_numbers(path, values, names), {"columns": " ".join(names)})
+
+
+def _measured(given: Sequence[str]) -> bool:
+    """Whether a column named as labels holds measurements: finite numbers with decimals are one more value, not classes."""
+    try:
+        numbers = np.array([float(cell) for cell in given])
+    except ValueError:
+        return False
+    return bool(np.all(np.isfinite(numbers)) and np.any(numbers != np.rint(numbers)))
 
 
 def _as_labels(given: Sequence[str]) -> Array:
