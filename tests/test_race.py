@@ -73,7 +73,8 @@ def out(tmp_path: Path) -> Path:
 
 def _trial(out: Path, name: str, seed: int = 0, **limit: float) -> RunDirectory:
     """A run as the race prepares it; ``limit`` is in images or seconds."""
-    made = Plan(ENTRANTS, 1, limit.get("seconds"), int(limit.get("images", 0)) or None, 2, 300, 1, 5.0, 1.0, None)
+    share = {"seconds": limit.get("seconds"), "images": int(limit.get("images", 0)) or None}
+    made = Plan(**dict.fromkeys(Plan._fields) | {"entrants": ENTRANTS, "seeds": 1, "n": 300, "draws": 1} | share)
     return race._prepare(made, Entrant(name, catalog.named(name)), seed, out / "data", out, "cpu")
 
 

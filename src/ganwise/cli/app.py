@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -42,6 +43,9 @@ USAGE = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 def main() -> None:
     """The entry point: bad input becomes one line and exit status 2, an interruption 130 or 143."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal can't show is no reason to fail
+            stream.reconfigure(errors="replace")
     try:
         status = app(sys.argv[1:] or ["--help"], prog_name="ganwise", standalone_mode=False)
         sys.stdout.flush()
