@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,11 +80,12 @@ def plan(
         Unusable: The budget does not even pay for the evaluation.
     """
     at_once = workers(device)
-    rate = _features_a_second(data, device)
+    check, checked = _seconds_a_check(data, device)
     parallel = at_once if budget.unit == "wall" else 1
-    n = _test_samples(data, budget.amount * parallel * rate / len(entrants) / seeds)
+    n = _test_samples(data, budget.amount * parallel * checked / check / len(entrants) / seeds)
     draws = DRAWS if n <= FEW else 1
-    checking, scoring = len(CHECKS) * min(len(data.split.validation), CHECKED) / rate, draws * n / rate
+    # a score has intervals and more metrics than a check: twice the time a sample, measured on digits
+    checking, scoring = len(CHECKS) * check, 2 * draws * n * check / checked
     enough = max(ENOUGH, ENOUGH_STEPS * _seconds_a_step(entrants[0], data, device)) if trim else 0.0
     made = Plan(tuple(entrants), seeds, None, None, at_once, n, draws, START + checking + scoring, scoring, None, enough)
     share = _share_images if budget.unit == "images" else _share_time
@@ -131,33 +133,35 @@ def _test_samples(data: Dataset, extracted: float) -> int:
     return min(len(data.split.test), 2000, max(300, int(extracted / 10 / DRAWS)))
 
 
-def _features_a_second(data: Dataset, device: str) -> float:
-    """Samples that the extractor handles in a second of one thread here, as a trial will."""
+@contextmanager
+def _as_a_trial() -> Iterator[None]:
+    """One thread, as a trial has."""
     import torch
 
-    bench = prepare(data, "validation", n=CHECKED, device=device)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    bench.extractor(bench.real[:8])
-    times = []
-    for _ in range(3):  # on a busy machine one of them may be far off
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _seconds_a_check(data: Dataset, device: str) -> tuple[float, int]:
+    """What one look at the validation part takes here, and of how many samples it is."""
+    bench = prepare(data, "validation", n=CHECKED, device=device)
+    with _as_a_trial():
+        bench.extractor(bench.real[:8])
         begin = time.perf_counter()
-        bench.extractor(bench.real[:64])
-        times.append(time.perf_counter() - begin)
-    torch.set_num_threads(before)
-    return len(bench.real[:64]) / float(np.median(times))
+        bench.quick(bench.real)
+        return time.perf_counter() - begin, bench.n
 
 
 def _seconds_a_step(entrant: Entrant, data: Dataset, device: str) -> float:
     """What a step of the first candidate takes on one thread here."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     gan = build(entrant.recipe, data.shape, device=device)
     gan.precision = machine.precision("auto", device, gan.generator)
-    warm, done = train(gan, data, steps=8, every=4)
-    torch.set_num_threads(before)
+    with _as_a_trial():
+        warm, done = train(gan, data, steps=8, every=4)
     return (done.seconds - warm.seconds) / 4
 
 
