@@ -200,7 +200,7 @@ def test_disagreements_are_shown_where_they_touch_the_application() -> None:
 def test_the_json_has_the_contracts_fields_and_its_recipes_can_be_read_back() -> None:
     content = json.loads(json.dumps(select(DIGITS).as_json()))
     assert {"questions", "before", "valid", "after", "candidates", "excluded", "disagreements"} <= content.keys()
-    assert content["questions"][0].keys() == {"question", "answer", "because", "sources"}
+    assert content["questions"][0].keys() == {"question", "answer", "because", "sources", "reasons"}
     first = content["candidates"][0]
     assert first.keys() == {"name", "recipe", "rank", "score", "reasons"}
     assert first["reasons"][0].keys() == {"rule", "effect", "because", "sources"}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ganwise.select import Advice
 
 console = Console(highlight=False)
+FEW = 3
 MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "cyan")}
 HEALTH = {"healthy": "green", "warning": "yellow", "failing": "red", "failed": "red", "unknown": "bright_black"}
 METRICS = {
@@ -46,6 +47,11 @@ def heading(text: str) -> None:
     console.print(Text(f"\n{text}", style="bold"))
 
 
+def bullet(text: str, mark: str = "-") -> None:
+    """A paragraph that keeps its indent where it wraps."""
+    console.print(Padding(Text(f"{mark} {text}"), (0, 0, 0, 3)))
+
+
 def table(*columns: str) -> Table:
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bright_black")
     for column in columns:
@@ -64,11 +70,18 @@ def audit(seen: Audit) -> None:
 
 
 def troubles(problems: Sequence[Trouble]) -> None:
+    """Each with its fix; of many alike, such as corrupt files, the first few."""
+    alike: dict[tuple[str, str], list[Trouble]] = {}
     for trouble in problems:
-        mark, color = MARKS[trouble.severity]
-        console.print(Text(f"  {mark} ", style=color) + Text(trouble.what) + Text(f"  ({trouble.where})", style="bright_black"))
-        if trouble.fix:
-            console.print(Text(f"    {trouble.fix}", style="bright_black"))
+        alike.setdefault((trouble.severity, trouble.fix), []).append(trouble)
+    for (severity, fix), group in alike.items():
+        mark, color = MARKS[severity]
+        *first, last = group
+        for one in [*first[:FEW], last]:
+            console.print(Text(f"  {mark} ", style=color) + Text(one.what) + Text(f"  ({one.where})", style="bright_black"))
+        if fix:
+            more = f"; {len(first) - FEW} more like these stand in --json" if len(first) > FEW else ""
+            console.print(Text(f"    {fix}{more}", style="bright_black"))
 
 
 def advice(found: Advice) -> None:
@@ -76,16 +89,20 @@ def advice(found: Advice) -> None:
     for i, question in enumerate(said["questions"], 1):
         heading(f"{i}. {question['question']}")
         console.print(Text(f"   {question['answer']}", style="green"))
-        console.print(f"   {question['because']}  ", Text(f"[{', '.join(question['sources'])}]", style="bright_black"))
+        for _, reason in question["reasons"]:
+            bullet(reason)
+        console.print(Text(f"   [{', '.join(question['sources'])}]", style="bright_black"))
     heading("The search space (our arithmetic, from our catalog)")
     console.print(f"   {said['before']:,} combinations, {said['valid']:,} valid, {said['after']:,} left after the four questions")
     shortlist(said["candidates"])
     if said["excluded"]:
         heading("Left out")
         for one in said["excluded"]:
-            console.print(f"   {one['name']}: {one['because']}")
-    for one in said["disagreements"]:
-        console.print(Text(f"   sources disagree: {one.get('says', one) if isinstance(one, dict) else one}", style="yellow"))
+            bullet(f"{one['name']}: {one['because']}")
+    if said["disagreements"]:
+        heading("Where sources disagree")
+        for one in said["disagreements"]:
+            bullet(one["says"])
 
 
 def shortlist(candidates: Sequence[Mapping[str, Any]]) -> None:
@@ -95,7 +112,7 @@ def shortlist(candidates: Sequence[Mapping[str, Any]]) -> None:
             Text(f"   {one['rank']}. {one['name']}", style="bold") + Text(f"   {one['score']:+.1f}", style="bright_black")
         )
         for reason in one["reasons"][:3]:
-            console.print(f"      {reason['effect']}: {reason['because']}")
+            bullet(reason["because"], "-" if reason["effect"] == "avoids" else "+")
 
 
 def scores(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -255,7 +255,7 @@ def _corrupt_troubles(where: str, corrupt: list[tuple[str, str]], kept: int) -> 
     fix = "save the file again or remove it"
     troubles = [Trouble("warning", f"a file was skipped: {r}", f"{where}: {n}", fix) for n, r in corrupt[:NAMED_AT_MOST]]
     if len(corrupt) > NAMED_AT_MOST:
-        what = f"{len(corrupt)} of {len(corrupt) + kept} files were skipped; the first {NAMED_AT_MOST} are named above"
+        what = f"{len(corrupt)} of {len(corrupt) + kept} files were skipped; the first {NAMED_AT_MOST} are named"
         troubles.append(Trouble("warning", what, where, fix))
     return tuple(troubles)
 

@@ -215,24 +215,8 @@ def shortlist(study: Study) -> list[dict[str, Any]]:
 
 
 def questions(study: Study) -> list[dict[str, Any]]:
-    """The four questions, each with its reasons apart: (rule, what it says)."""
-    names = {rule.name for rule in knowledge.rules()}
-    asked = study.advice.get("questions", [])
-    return [{**q, "reasons": _reasons(str(q.get("because", "")), names)} for q in asked]
-
-
-def _reasons(because: str, names: set[str]) -> list[tuple[str, str]]:
-    """Taken apart at the names of rules: a reason may hold semicolons of its own."""
-    found: list[tuple[str, str]] = []
-    for part in because.split("; "):
-        name, colon, text = part.partition(": ")
-        if colon and name in names:
-            found.append((name, text))
-        elif found:
-            found[-1] = (found[-1][0], f"{found[-1][1]}; {part}")
-        else:
-            found.append(("", part))
-    return found
+    """The four questions, each with its reasons: (rule, what it says)."""
+    return [{**q, "reasons": q.get("reasons") or [("", q.get("because", ""))]} for q in study.advice.get("questions", [])]
 
 
 def entered(study: Study) -> list[str]:

@@ -120,13 +120,12 @@ def _why(study: Study, best: Candidate) -> str:
     if len(healthy) < 2:
         return f"{begin}{best.name} is the only candidate that stayed healthy and was measured: nothing compares with it."
     first = healthy[0].name
-    leads = "it also has the best mean" if first == best.name else f"{first} has the best mean, within chance"
+    near = f"{best.name} came first, and nothing as good within the error of its scores took less training"
+    if first != best.name:
+        near = f"{best.name} is as good as {first} within the error of the scores, and reached its best in less training"
     tie = several([best.name, *rivals])
     alone = "One seed can't tell candidates apart. " if seeds == 1 else ""
-    return (
-        f"{begin}No significant winner between {tie} {with_seeds}. {alone}"
-        f"{best.name} reached its best in the least computing time of these; {leads}."
-    )
+    return f"{begin}No significant winner between {tie} {with_seeds}. {alone}{near}."
 
 
 def _tied(study: Study, best: Candidate) -> set[str]:

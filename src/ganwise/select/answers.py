@@ -28,6 +28,7 @@ class Question(NamedTuple):
     answer: str
     because: str
     sources: tuple[str, ...]
+    reasons: tuple[tuple[str, str], ...] = ()  # what ``because`` is joined from: (rule, what it says)
 
 
 def describe(audit: Audit) -> str:
@@ -43,9 +44,10 @@ def answer(number: int, before: Space, left: Space, rules: Sequence[Rule]) -> Qu
     asked = [rule for rule in rules if rule.question == number]
     words = _divergence(left) if number == 4 else _ranked(number, before, left, asked)
     speaking = [rule for rule in asked if any(set(effects(rule, tags)) - {"keeps"} for _, tags in before)]
-    because = "; ".join(f"{rule.name}: {rule.because}" for rule in speaking)
+    reasons = tuple((rule.name, rule.because) for rule in speaking)
+    because = "; ".join(f"{name}: {says}" for name, says in reasons)
     sources = tuple(dict.fromkeys(key for rule in speaking for key in rule.sources))
-    return Question(QUESTIONS[number], words, because or "no rule speaks about it for these data", sources)
+    return Question(QUESTIONS[number], words, because or "no rule speaks about it for these data", sources, reasons)
 
 
 def _ranked(number: int, before: Space, left: Space, asked: Sequence[Rule]) -> str:

@@ -29,7 +29,7 @@ START, FINISH = 4.0, 4.0
 """Seconds that a trial's process takes to start, and that ranking and the report take at the end."""
 DRAWS, FEW = 3, 500
 """Sets of fakes that a score is the mean of where n is at most `FEW`; above, one set is steady enough."""
-ENOUGH, ENOUGH_STEPS = 20.0, 1000
+ENOUGH, ENOUGH_STEPS = 20.0, 2000
 """Seconds and steps of training under which a comparison says little: fewer candidates are raced rather than shorter."""
 ENOUGH_IMAGES = 30_000
 """As `ENOUGH`, for a budget in images."""
