@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ganwise.knowledge import Disagreement, disagreements
 from ganwise.select.answers import Question, answer, describe
-from ganwise.select.facts import WANTS, Device, gather
+from ganwise.select.facts import WANTS, Device, gather, known
 from ganwise.select.funnel import Removed, Stage, narrow
 from ganwise.select.judge import Reason, Undecided, apply
 from ganwise.select.shortlist import Candidate, Excluded, Option, candidates, excluded, options, shorten
@@ -108,5 +108,6 @@ __all__ = [
     "Removed",
     "Stage",
     "Undecided",
+    "known",
     "select",
 ]

@@ -32,8 +32,8 @@ LOW_SECONDS = 3600.0  # one accelerator hour: the framework's reviewers call les
 HIGH_SECONDS = 86400.0
 
 
-def gather(audit: Audit, want: Sequence[str], device: Device, seconds: float | None) -> dict[str, Value]:
-    """Every fact that is known, by name; an unknown one is absent.
+def known(want: Sequence[str]) -> None:
+    """Refuses a need that nobody has heard of.
 
     Raises:
         Unusable: A need outside `WANTS`.
@@ -41,6 +41,15 @@ def gather(audit: Audit, want: Sequence[str], device: Device, seconds: float | N
     for need in want:
         if need not in WANTS:
             raise Unusable(f"--want {need}: unknown need: {closest(need, WANTS)}")
+
+
+def gather(audit: Audit, want: Sequence[str], device: Device, seconds: float | None) -> dict[str, Value]:
+    """Every fact that is known, by name; an unknown one is absent.
+
+    Raises:
+        Unusable: A need outside `WANTS`.
+    """
+    known(want)
     facts: dict[str, Value] = {**_of_shape(audit), **audit.facts}
     facts.setdefault("n_train", facts["n"])
     facts["domain"] = _domain(facts)

@@ -13,7 +13,7 @@ from ganwise import artifacts, export, model
 from ganwise.audit import audit
 from ganwise.build import resolve
 from ganwise.data import Dataset, load
-from ganwise.select import Advice, select
+from ganwise.select import Advice, known, select
 from ganwise.study import race
 from ganwise.study.best import best_run
 from ganwise.study.budget import Budget
@@ -55,6 +55,7 @@ def run(request: Request, hooks: Hooks) -> dict[str, Any]:
         Unusable: The data, the recipes, the budget or the directory can't be used; nothing is left half-written.
     """
     begun = time.monotonic()
+    known(request.want)
     data = load(request.source, size=request.size, strict=request.strict)
     for entrant in request.entrants:
         _buildable(entrant, data)
