@@ -24,6 +24,7 @@ OPEN = 0.5  # (O) spread that counts as having been diverse
 BEGAN_OPENS = 3_000  # (O) steps: BEGAN draws one face for every latent for 1,500 to 3,000 steps, then diversity opens
 DEAD, FADING = 1e-3, 1e-2  # (O) of the early median gradient; five orders of magnitude in 4,000 steps are reported (L)
 SURE = 0.99  # (O) accuracy of a discriminator that has won
+FASTEST = 1e-3  # (O) the largest learning rate in the catalog: half of an absurd one would still be absurd
 UNCOVERED = 0.5  # (O) of the Gaussian mixture's coverage: ten prototypes have .16 against its .81 at a better KID, a real GAN .88
 COPYING, COPIES = 0.95, 0.8  # (O) nearest training image against that of test images: warning, failing
 
@@ -270,10 +271,11 @@ def _works(recipe: Recipe, changes: Mapping[str, Value]) -> bool:
 
 
 def _slower(recipe: Recipe | None, *players: str) -> Remedy:
-    """Half the learning rate of each player named; nothing where the rate is unknown."""
+    """Half the learning rate of each player named, a sane one at most; nothing where the rate is unknown."""
     changes: Changes = {}
     if recipe:
-        changes = {f"schedule.{one}.learning_rate": getattr(recipe.schedule, one).learning_rate / 2 for one in players}
+        rates = {one: getattr(recipe.schedule, one).learning_rate for one in players}
+        changes = {f"schedule.{one}.learning_rate": min(rate / 2, FASTEST) for one, rate in rates.items()}
     because = "smaller steps: tuning the learning rate changes more than changing the loss"
     return Remedy(changes, because, ("lucic2018equal", "motwani2020selection"))
 
