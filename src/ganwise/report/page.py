@@ -214,6 +214,14 @@ def shortlist(study: Study) -> list[dict[str, Any]]:
     return [{**c, "raced": c.get("name") in raced} for c in study.advice.get("candidates", [])]
 
 
+def problems(study: Study) -> list[list[dict[str, Any]]]:
+    """What the audit found, in groups that one fix is for: corrupt files come in dozens."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for found in study.audit.get("problems") or []:
+        groups.setdefault((str(found.get("severity")), str(found.get("fix"))), []).append(found)
+    return list(groups.values())
+
+
 def questions(study: Study) -> list[dict[str, Any]]:
     """The four questions, each with its reasons: (rule, what it says)."""
     return [{**q, "reasons": q.get("reasons") or [("", q.get("because", ""))]} for q in study.advice.get("questions", [])]
@@ -285,6 +293,7 @@ def context(study: Study) -> dict[str, Any]:
         "other_panels": [(run.id, made) for run in others if (made := panels(run, smooth=False))],
         "cases": cases(study),
         "data": words.data(study.audit),
+        "problems": problems(study),
         "questions": questions(study),
         "candidates": shortlist(study),
         "entered": entered(study),
