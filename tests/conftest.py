@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -16,11 +17,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("GANWISE_CACHE", str(folder))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    """Toy networks are slower with more threads, and results repeat only at a fixed number."""
-    import torch
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread_from_the_start() -> None:
+    """Toy networks are slower with more threads, and results repeat only at a fixed number; fixtures of modules need it, too."""
+    torch.set_num_threads(1)
 
+
+@pytest.fixture(autouse=True)
+def _one_thread_again() -> None:
+    """Whatever the last test did."""
     torch.set_num_threads(1)
 
 

@@ -47,7 +47,7 @@ def test_the_catalog_and_the_factory_know_the_same_names() -> None:
 def test_a_change_replaces_one_part_and_leaves_the_rest() -> None:
     before = catalog.named("r1gan")
     after = recipe.change(before, {"regularizers.r1.gamma": 0.5, "schedule.generator.learning_rate": 1e-4})
-    assert dict(after.regularizers[0].options) == {"gamma": 0.5}
+    assert dict(after.regularizers[0].options) == {"gamma": 0.5, "every": 4}
     assert after.schedule.generator.learning_rate == 1e-4
     assert after.schedule.discriminator == before.schedule.discriminator
     assert recipe.change(after, {"regularizers.r1": False}).regularizers == ()
