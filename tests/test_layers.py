@@ -14,9 +14,10 @@ SRC = Path(__file__).parents[1] / "src" / "ganwise"
 LAYERS = {
     "types": -1,
     "shapes": -1,
+    "ramp": -1,
     "__init__": 9,
     "__main__": 9,
-    **dict.fromkeys(["objective", "losses", "divergences", "regularizers", "networks"], 0),
+    **dict.fromkeys(["objective", "controllers", "augmentations", "losses", "divergences", "regularizers", "networks"], 0),
     **dict.fromkeys(["features", "efficientnet", "metrics", "mixture", "data"], 0),
     **dict.fromkeys(["recipe", "catalog", "knowledge", "artifacts"], 1),
     **dict.fromkeys(["select", "audit", "doctor"], 2),

@@ -14,7 +14,7 @@ from ganwise.build import LOSSES, build
 from ganwise.catalog import choice
 from ganwise.divergences import DIVERGENCES, RANGE
 from ganwise.losses import BoundaryEquilibrium, f_gan, hinge, least_squares, minimax, non_saturating, relativistic, wasserstein
-from ganwise.objective import Objective, Output, Part, Pass, every
+from ganwise.objective import Objective, Output, Part, Pass, lazy
 from ganwise.recipe import Recipe
 
 Players = tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]
@@ -203,10 +203,10 @@ def test_began_follows_its_equations_on_recorded_numbers() -> None:
 
 
 def test_a_lazy_objective_keeps_the_mean_gradient_over_its_period(rf: tuple[Tensor, Tensor]) -> None:
-    plain, lazy = wasserstein(), every(4, wasserstein())
-    total = sum(lazy.discriminator(scores(*rf, step=step)) for step in range(8))
+    plain, now_and_then = wasserstein(), lazy(4, wasserstein())
+    total = sum(now_and_then.discriminator(scores(*rf, step=step)) for step in range(8))
     torch.testing.assert_close(total, 8 * plain.discriminator(scores(*rf)))
-    assert every(1, plain) is plain
+    assert lazy(1, plain) is plain
 
 
 def _recipe_of(name: str) -> Recipe:

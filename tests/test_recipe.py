@@ -58,7 +58,7 @@ REFUSED = [
     ({"loss.name": "wasserstien"}, "did you mean wasserstein"),
     ({"schedule.bach": 1}, "no such part"),
     ({"schedule.batch": 0}, "greater than or equal to 2"),
-    ({"schedule.discriminator.learning_rate": -1}, "greater than 0"),
+    ({"schedule.discriminator.learning_rate": -1}, "leaves the range"),
     ({"los.name": "hinge"}, "no such part"),
     ({"loss.name": "boundary-equilibrium"}, "takes no regularizers"),
     ({"regularizers.weight-clipping": True}, "needs loss wasserstein"),

@@ -303,7 +303,7 @@ def test_move_returns_the_norm_of_the_gradient_and_forgets_it() -> None:
     gan = build(plain(), RING)
     for weight in gan.generator.parameters():
         weight.grad = torch.ones_like(weight)
-    assert move(gan, "generator").item() == pytest.approx(weights(gan.generator).numel() ** 0.5)
+    assert move(gan, "generator", 0).item() == pytest.approx(weights(gan.generator).numel() ** 0.5)
     assert all(w.grad is None for w in gan.generator.parameters())
 
 

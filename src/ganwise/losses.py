@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import relu
+from torch.nn.functional import cross_entropy, relu
 from torch.nn.functional import softplus as sp
 
 from ganwise.divergences import Divergence
-from ganwise.objective import Objective, Part, Pass, Signals
+from ganwise.objective import Objective, Output, Part, Pass, Signals, nothing
 
 
 def minimax() -> Objective:
@@ -99,3 +99,20 @@ class BoundaryEquilibrium(Part):
         balance = self.gamma * real - g.f.mean()
         self.k.add_(self.rate * balance).clamp_(0, 1)
         signals["k"], signals["m_global"] = self.k.clone(), real + balance.abs()
+
+
+def classification(real: float = 1.0, fake: float = 1.0, generator: float = 0.1) -> Objective:
+    """Cross entropy of labeled samples, weighted for D on real and on fake ones and for G. Source: odena2017acgan, equation 3."""
+
+    def entropy(said: Output | None, p: Pass) -> Tensor:
+        assert said is not None
+        assert said.logits is not None, "conditioning gives the discriminator a classifier"
+        assert p.labels is not None
+        known = p.labels >= 0
+        losses = cross_entropy(said.logits, p.labels.clamp(min=0), reduction="none")
+        return (losses * known).sum() / known.sum().clamp(min=1)
+
+    return Objective(
+        lambda p: real * entropy(p.real_out, p) + (fake * entropy(p.fake_out, p) if fake else 0.0),
+        lambda p: generator * entropy(p.fake_out, p) if generator else nothing(p),
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import safetensors.torch as safetensors
 import torch
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 
 from ganwise.artifacts import read_json, sha256, write_bytes, write_json
 from ganwise.build import GAN, build
@@ -24,21 +24,42 @@ class Model(nn.Module):
     def __init__(self, gan: GAN) -> None:
         super().__init__()
         self.generator, self.scaling = gan.average, gan.scaling
-        self.recipe, self.shape = gan.recipe, gan.shape
+        self.recipe, self.shape, self.classes = gan.recipe, gan.shape, gan.classes
+
+    @property
+    def conditional(self) -> bool:
+        """Whether samples are made of a class."""
+        return len(self.scaling.shares) > 0
 
     @torch.no_grad()
-    def sample(self, n: int, seed: int = 0, batch: int = 500) -> np.ndarray:
-        """n samples: images (n, H, W, C) uint8, vectors (n, D) float32. Leaves every other random state as it was."""
+    def sample(self, n: int, seed: int = 0, batch: int = 500, labels: np.ndarray | None = None) -> np.ndarray:
+        """n samples: images (n, H, W, C) uint8, vectors (n, D) float32. Leaves every other random state as it was.
+
+        A conditional model makes the classes ``labels`` (n,), or as many of each as the training data have.
+        """
         device = self.scaling.shift.device
         draws = torch.Generator(device).manual_seed(seed)
         training = self.generator.training
         self.generator.eval()
+        told = self._labels(n, seed, labels)
         parts = []
         for first in range(0, n, batch):
             z = self.generator.draw(min(batch, n - first), device, draws)
-            parts.append(self.scaling.decode(self.generator(z)).cpu().numpy())
+            samples = self.generator(z, None if told is None else told[first : first + batch])
+            parts.append(self.scaling.decode(samples).cpu().numpy())
         self.generator.train(training)
         return np.concatenate(parts)
+
+    def _labels(self, n: int, seed: int, labels: np.ndarray | None) -> Tensor | None:
+        """Classes by their shares, each as often as rounding allows, in random order; those wanted, where they are given."""
+        if not self.conditional:
+            return None
+        shares = self.scaling.shares
+        if labels is None:
+            places = (torch.arange(n, device=shares.device) + 0.5) / n
+            drawn = torch.searchsorted(shares.cumsum(0), places).clamp(max=len(shares) - 1)
+            return drawn[torch.randperm(n, generator=torch.Generator().manual_seed(seed)).to(drawn.device)]
+        return torch.as_tensor(labels, dtype=torch.long, device=shares.device)
 
 
 def save(model: Model, path: Path) -> str:
@@ -47,7 +68,8 @@ def save(model: Model, path: Path) -> str:
     write_bytes(path, safetensors.save(tensors))
     digest = sha256(path)
     recipe = model.recipe.model_dump(mode="json")
-    write_json(path.with_suffix(".json"), {"format": FORMAT, "shape": model.shape, "recipe": recipe, "sha256": digest})
+    about = {"format": FORMAT, "shape": model.shape, "classes": model.classes, "recipe": recipe, "sha256": digest}
+    write_json(path.with_suffix(".json"), about)
     return digest
 
 
@@ -66,7 +88,7 @@ def load(path: Path, device: str | torch.device = "cpu") -> Model:
         raise Unusable(f"{path}: damaged: its SHA-256 is not the one in {path.with_suffix('.json').name}")
     try:
         recipe = from_data(config["recipe"], str(path.with_suffix(".json")))
-        model = Model(build(recipe, tuple(config["shape"])))
+        model = Model(build(recipe, tuple(config["shape"]), classes=int(config.get("classes", 0))))
         model.load_state_dict(safetensors.load_file(path))
     except (Unusable, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise Unusable(f"{path}: not a model of this version: {str(error).splitlines()[0]}") from None

@@ -26,17 +26,23 @@ class Output(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """All that an objective may read. ``look`` is the discriminator as trained: augmented, float32 out."""
+    """All that an objective may read. ``look`` is the discriminator as trained: augmented, conditioned, float32 out.
+
+    Real and fake samples of one place in the batch share their label. ``sign`` and ``threshold`` are those of the loss.
+    """
 
     step: int  # updates of this player so far
     generator: nn.Module
-    look: Callable[[Tensor], Output]
+    look: Callable[..., Output]  # look(x), or look(x, labels) for another number of samples
     real: Tensor
     fake: Tensor
     z: Tensor
-    labels: Tensor | None
+    labels: Tensor | None  # classes (B,), -1 unknown; or what the generator is told instead
     real_out: Output | None  # None in the generator's pass unless an objective says pairs
     fake_out: Output
+    discriminator: nn.Module = nn.Identity()
+    sign: int = 1
+    threshold: float | None = 0.0
 
     @property
     def r(self) -> Tensor:
@@ -49,6 +55,12 @@ class Pass(NamedTuple):
     def f(self) -> Tensor:
         """Scores of fake samples, shape (B,)."""
         return self.fake_out.score
+
+    @property
+    def realness(self) -> tuple[Tensor, Tensor]:
+        """How far real and fake scores lie on the loss's real side, (B,) each: below zero is taken for fake."""
+        middle = (self.r.mean() + self.f.mean()) / 2 if self.threshold is None else self.threshold
+        return self.sign * (self.r - middle), self.sign * (self.f - middle)
 
     def detach(self) -> Pass:
         """Without the graph, which would otherwise live as long as the pass."""
@@ -79,7 +91,10 @@ class Objective(NamedTuple):
 
 
 class Part(nn.Module):
-    """An objective, augmentation or controller with state. A forward pass changes nothing; ``update`` may."""
+    """An objective, augmentation, layer or controller with state. A forward pass changes nothing; ``update`` may.
+
+    A part that is not an objective leaves both terms as they are, and the step never asks for them.
+    """
 
     pairs = False
     sign = 1
@@ -95,19 +110,19 @@ class Part(nn.Module):
         """Called once after both players moved, without gradients; may write signals."""
 
 
-def every(k: int, objective: Objective) -> Objective:
-    """The objective at every k-th update of its player, k times as strong: the same gradient on average.
+def lazy(every: int, objective: Objective) -> Objective:
+    """The objective at each so many updates of its player, as many times as strong: the same gradient on average.
 
     Source: karras2020stylegan2, section 3.1 (lazy regularization), added to the ordinary update.
     """
 
-    def lazy(term: Term) -> Term:
-        return lambda p: k * term(p) if p.step % k == 0 else nothing(p)
+    def now_and_then(term: Term) -> Term:
+        return lambda p: every * term(p) if p.step % every == 0 else nothing(p)
 
-    if k == 1:
+    if every == 1:
         return objective
     d, g = objective.discriminator, objective.generator
     return objective._replace(
-        discriminator=d if d is nothing else lazy(d),
-        generator=g if g is nothing else lazy(g),
+        discriminator=d if d is nothing else now_and_then(d),
+        generator=g if g is nothing else now_and_then(g),
     )

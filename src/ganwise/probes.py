@@ -11,12 +11,10 @@ from ganwise.objective import Pass, Signals
 
 def read(gan: GAN, d: Pass, g: Pass, signals: Signals) -> dict[str, float]:
     """Losses, gradient norms, scores, accuracies and the spread of fakes, from tensors that the step left behind."""
-    loss = gan.objectives[0]
+    real, fake = d.realness
     tensors = dict(signals)
     tensors["score_real"], tensors["score_fake"] = d.r.mean(), d.f.mean()
-    threshold = (d.r.mean() + d.f.mean()) / 2 if loss.threshold is None else loss.threshold
-    tensors["accuracy_real"] = (loss.sign * (d.r - threshold) > 0).float().mean()
-    tensors["accuracy_fake"] = (loss.sign * (d.f - threshold) < 0).float().mean()
+    tensors["accuracy_real"], tensors["accuracy_fake"] = (real > 0).float().mean(), (fake < 0).float().mean()
     tensors["spread"] = spread(g.fake) / spread(d.real)
     names = list(tensors)
     return dict(zip(names, torch.stack([tensors[name].float() for name in names]).tolist(), strict=True))

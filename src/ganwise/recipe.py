@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
+from ganwise import ramp
 from ganwise.types import Unusable, Value
 
 Options = Annotated[Mapping[str, Value], AfterValidator(MappingProxyType), PlainSerializer(dict)]
@@ -33,14 +34,62 @@ class Choice(Frozen):
     __hash__ = Frozen.__hash__
 
 
+def _within(low: float, high: float) -> AfterValidator:
+    """Every value of a number or ramp lies in [low, high)."""
+
+    def check(number: float | str) -> float | str:
+        least, most = ramp.ends(number)
+        if not (low <= least and most < high):
+            raise ValueError(f"{number} leaves the range from {low:g} to {high:g}")
+        return number
+
+    return AfterValidator(check)
+
+
+def _moves(rate: float | str) -> float | str:
+    if ramp.ends(rate)[1] <= 0:
+        raise ValueError(f"{rate} never moves a weight: a rate is greater than 0")
+    return rate
+
+
+Positive = Annotated[float | str, _within(0.0, float("inf"))]
+Rate = Annotated[Positive, AfterValidator(_moves)]
+Share = Annotated[float | str, _within(0.0, 1.0)]
+
+
 class Optimizer(Frozen):
-    """How one player's weights move. ``momentum`` is read by sgd and rmsprop, the betas by adam."""
+    """How one player's weights move. ``momentum`` is read by sgd and rmsprop, the betas by adam.
+
+    Each number may be a ramp over this player's updates: ``"2e-4 -> 0 linear 50000"``.
+    """
 
     name: Literal["adam", "rmsprop", "sgd"] = "adam"
-    learning_rate: float = Field(2e-4, gt=0)
-    beta1: float = Field(0.5, ge=0, lt=1)
-    beta2: float = Field(0.999, ge=0, lt=1)
-    momentum: float = Field(0.0, ge=0, lt=1)
+    learning_rate: Rate = 2e-4
+    beta1: Share = 0.5
+    beta2: Share = 0.999
+    momentum: Share = 0.0
+
+
+class Boost(Frozen):
+    """More discriminator steps at the first rounds and at each so many, as WGAN's critic takes; 0 steps boost nothing."""
+
+    steps: int = Field(0, ge=0)
+    first: int = Field(25, ge=0)
+    period: int = Field(500, ge=1)
+
+    def rounds(self, t: int) -> int:
+        """How many of the rounds before ``t`` are boosted: those before ``first``, then the multiples of ``period``."""
+        later = (t - 1) // self.period - (self.first - 1) // self.period if t > self.first else 0
+        return min(t, self.first) + later if self.steps else 0
+
+
+class Stall(Frozen):
+    """Multiplies both rates by ``factor`` when the mean of a signal over ``window`` steps has not fallen; 0 never does."""
+
+    signal: str = "m_global"
+    window: int = Field(0, ge=0)
+    factor: float = Field(0.5, gt=0, lt=1)
+    floor: float = Field(0.01, ge=0, le=1)  # of the rates: they fall no further
 
 
 class Schedule(Frozen):
@@ -49,11 +98,23 @@ class Schedule(Frozen):
     batch: int = Field(64, ge=2)
     discriminator_steps: int = Field(1, ge=1)
     generator_steps: int = Field(1, ge=1)
+    boost: Boost = Boost()
     simultaneous: bool = False  # both gradients are taken before either player moves
     shared_latents: bool = False  # the generator's pass reuses the latents of the discriminator's
     discriminator: Optimizer = Optimizer()
     generator: Optimizer = Optimizer()
-    ema: float = Field(0.999, ge=0, lt=1)  # decay per step of the averaged generator; 0 keeps the raw one
+    stall: Stall = Stall()
+    ema: Share = 0.999  # decay per step of the averaged generator; 0 keeps the raw one
+    ema_half_life: Positive = 0.0  # in images; where it is not 0 it decides the decay: .5^(batch / half-life)
+
+    def critic_updates(self, t: int) -> int:
+        """Discriminator updates of all steps before ``t``."""
+        return t * self.discriminator_steps + self.boost.rounds(t) * (self.boost.steps - self.discriminator_steps)
+
+    def decay(self, t: int) -> float:
+        """Of the averaged generator at step ``t``."""
+        half_life = ramp.at(self.ema_half_life, t)
+        return 0.5 ** (self.batch / half_life) if half_life > 0 else ramp.at(self.ema, t)
 
 
 class Recipe(Frozen):

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganwise.objective import Objective, Pass, every
+from ganwise.objective import Objective, Pass, lazy
+from ganwise.ramp import at
 
 Projection = Callable[[nn.Module], None]
 
@@ -26,9 +27,9 @@ def slope(p: Pass, x: Tensor) -> Tensor:
     return flat
 
 
-def r1(gamma: float = 10.0, every_: int = 1) -> Objective:
-    """gamma/2 E|grad D(x)|^2 on real samples, every k-th step k times as strong. Source: mescheder2018converge, equation 9."""
-    return every(every_, Objective(lambda p: gamma / 2 * slope(p, p.real).square().sum(1).mean()))
+def r1(gamma: float | str = 10.0, every: int = 1) -> Objective:
+    """gamma/2 E|grad D(x)|^2 on real samples. Source: mescheder2018converge, equation 9."""
+    return lazy(every, Objective(lambda p: at(gamma, p.step) / 2 * slope(p, p.real).square().sum(1).mean()))
 
 
 def gradient_penalty(weight: float = 10.0, center: float = 1.0) -> Objective:

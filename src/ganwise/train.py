@@ -55,23 +55,23 @@ def frozen(network: nn.Module) -> Iterator[None]:
 
 def forward(gan: GAN, player: Player, real: Tensor, labels: Tensor, z: Tensor, step: int) -> Pass:
     """Both networks' part in one update: what every objective may read."""
-    generating = player == "generator"
+    generating, told = player == "generator", real if gan.told_real else labels
     with torch.set_grad_enabled(generating):
-        fake = gan.generator(z, labels).float()
+        fake = gan.generator(z, told).float()
 
-    def look(x: Tensor) -> Output:  # float32 at the border, whatever precision is inside
-        said: Output = gan.discriminator(gan.augment(x), labels if len(x) == len(labels) else labels.repeat(2))
+    def look(x: Tensor, told: Tensor = told) -> Output:  # float32 at the border, whatever precision is inside
+        said: Output = gan.discriminator(gan.augment(x), told)
         return said.each(Tensor.float)
 
     real_out: Output | None = None
     if generating:
         real_out, fake_out = look(real) if gan.pairs else None, look(fake)
     elif gan.together:
-        both = look(torch.cat([real, fake]))
+        both = look(torch.cat([real, fake]), torch.cat([told, told]))
         real_out, fake_out = both.each(lambda t: t[: len(real)]), both.each(lambda t: t[len(real) :])
     else:
         real_out, fake_out = look(real), look(fake)
-    return Pass(step, gan.generator, look, real, fake, z, labels, real_out, fake_out)
+    return Pass(step, gan.generator, look, real, fake, z, told, real_out, fake_out, gan.discriminator, *gan.judgment)
 
 
 def play(gan: GAN, player: Player, batch: tuple[Tensor, Tensor], z: Tensor, step: int) -> tuple[Pass, Tensor]:
@@ -84,10 +84,12 @@ def play(gan: GAN, player: Player, batch: tuple[Tensor, Tensor], z: Tensor, step
     return p.detach(), loss.detach()
 
 
-def move(gan: GAN, player: Player) -> Tensor:
+def move(gan: GAN, player: Player, update: int) -> Tensor:
     """One optimizer step of a player, then its projections; returns the gradient's norm."""
     optimizer = gan.optimizers[player]
     norm = nn.utils.get_total_norm([w.grad for g in optimizer.param_groups for w in g["params"] if w.grad is not None])
+    for group in optimizer.param_groups:
+        group.update(gan.settings(player, update))
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     for project in gan.projections if player == "discriminator" else ():
@@ -98,22 +100,23 @@ def move(gan: GAN, player: Player) -> Tensor:
 def step(gan: GAN, batches: Batches, t: int) -> tuple[Pass, Pass, Signals]:
     """Step ``t`` of both players: discriminator steps, generator steps, then whatever has state."""
     schedule, signals = gan.recipe.schedule, Signals()
-    for i in range(schedule.discriminator_steps):
+    first, last = schedule.critic_updates(t), schedule.critic_updates(t + 1) - 1
+    for update in range(first, last + 1):
         batch, z = next(batches), gan.generator.draw(batches.size, gan.device)
-        d, signals["loss_d"] = play(gan, "discriminator", batch, z, t * schedule.discriminator_steps + i)
-        if not schedule.simultaneous or i < schedule.discriminator_steps - 1:
-            signals["grad_d"] = move(gan, "discriminator")
-    for i in range(schedule.generator_steps):
+        d, signals["loss_d"] = play(gan, "discriminator", batch, z, update)
+        if not schedule.simultaneous or update < last:
+            signals["grad_d"] = move(gan, "discriminator", update)
+    for update in range(t * schedule.generator_steps, (t + 1) * schedule.generator_steps):
         batch = next(batches) if gan.pairs and not schedule.simultaneous else batch
         z = z if schedule.shared_latents else gan.generator.draw(batches.size, gan.device)
-        g, signals["loss_g"] = play(gan, "generator", batch, z, t * schedule.generator_steps + i)
-        signals["grad_g"] = move(gan, "generator")
+        g, signals["loss_g"] = play(gan, "generator", batch, z, update)
+        signals["grad_g"] = move(gan, "generator", update)
     if schedule.simultaneous:
-        signals["grad_d"] = move(gan, "discriminator")
+        signals["grad_d"] = move(gan, "discriminator", last)
     with torch.no_grad():
         for part in gan.parts:
             part.update(d, g, signals)
-        follow(gan.average, gan.generator, min(schedule.ema, (1 + t) / (10 + t)))
+        follow(gan.average, gan.generator, min(schedule.decay(t), (1 + t) / (10 + t)))
     return d, g, signals
 
 
@@ -136,8 +139,7 @@ def train(gan: GAN, data: Dataset, *, steps: int, seed: int = 0, every: int = 20
         done = start.restore(gan)
     else:
         torch.manual_seed(seed)
-        if data.kind == "vector":
-            gan.scaling.fit(batches.values)
+        gan.fit(batches.values, batches.labels)
     batches.position = done.images // batches.size
     clock = time.process_time if gan.device.type == "cpu" else time.perf_counter
     seconds, begin = done.seconds, clock()

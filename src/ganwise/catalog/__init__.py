@@ -1,18 +1,14 @@
 """The catalog: every architecture, loss, regularizer, divergence and named GAN, as data; `build` maps the names to functions."""
 
-from ganwise.catalog.axes import (
-    ARCHITECTURES,
-    AUGMENTATIONS,
-    AXES,
-    CLAIMED,
-    CONDITIONINGS,
-    DIVERGENCES,
-    LOSSES,
-    REGULARIZERS,
-)
+from ganwise.catalog.architectures import ARCHITECTURES
+from ganwise.catalog.axes import AXES, CLAIMED
+from ganwise.catalog.divergences import DIVERGENCES
 from ganwise.catalog.entry import AUTO, Axis, Entry, Fit, closest
-from ganwise.catalog.fit import Misfit, check, chosen, misfits, options, own_divergence
+from ganwise.catalog.fit import Misfit, architectures, check, chosen, misfits, normalizes_generator, options, own_divergence
+from ganwise.catalog.losses import LOSSES
 from ganwise.catalog.recipes import RECIPES, choice, named
+from ganwise.catalog.regularizers import REGULARIZERS
+from ganwise.catalog.training import AUGMENTATIONS, CONDITIONINGS
 
 __all__ = [
     "ARCHITECTURES",
@@ -29,12 +25,14 @@ __all__ = [
     "Entry",
     "Fit",
     "Misfit",
+    "architectures",
     "check",
     "choice",
     "chosen",
     "closest",
     "misfits",
     "named",
+    "normalizes_generator",
     "options",
     "own_divergence",
 ]

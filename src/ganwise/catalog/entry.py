@@ -33,7 +33,11 @@ class Entry(NamedTuple):
     options: Mapping[str, Value] = MappingProxyType({})  # with their defaults
     traits: Mapping[str, Value] = MappingProxyType({})
     fits: tuple[Fit, ...] = ()
-    recipe: Recipe | None = None  # of a named GAN
+    recipe: Recipe | None = None  # of a named GAN, which alone has the fields below too
+    application: str = ""  # what it is for
+    behavior: str = ""  # how it compares
+    needs: str = ""  # of the data
+    deviations: tuple[str, ...] = ()  # of the recipe from its paper
     published: Mapping[str, str] = MappingProxyType({})  # figure -> value with its protocol and evidence tag
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ganwise.catalog.axes import AXES, LOSSES
+from ganwise.catalog.axes import AXES
 from ganwise.catalog.entry import AUTO, Axis, Fit, closest
+from ganwise.catalog.losses import LOSSES
 from ganwise.recipe import Choice, Recipe
 from ganwise.types import Unusable, Value
 
@@ -46,6 +47,16 @@ def own_divergence(loss: str) -> str | None:
         if fit.axis == "divergence" and fit.only and len(fit.names) == 1:
             return fit.names[0]
     return None
+
+
+def architectures(recipe: Recipe) -> list[str]:
+    """The architectures that the rest of ``recipe`` fits."""
+    return [name for name in AXES["architecture"] if not misfits(chosen(recipe) | {"architecture": (name,)})]
+
+
+def normalizes_generator(recipe: Recipe) -> bool:
+    """Whether the generator has batch normalization, which can depend on the class."""
+    return options("architecture", recipe.architecture).get("generator_norm") == "batch"
 
 
 class Misfit(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ganwise.networks.labels import UNLABELED, Labels, Stack
 from ganwise.networks.pair import Generator, Networks, Prior
 from ganwise.objective import Output
 from ganwise.shapes import Shape, side_stages
@@ -47,7 +48,9 @@ def _vector_coder(inputs: int, outputs: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, width), nn.ELU(), nn.Linear(width, width), nn.ELU(), nn.Linear(width, outputs))
 
 
-def autoencoder(shape: Shape, *, latent: int = 64, width: int = 64, eta: int = 1, prior: Prior = "uniform") -> Networks:
+def autoencoder(
+    shape: Shape, labels: Labels = UNLABELED, *, latent: int = 64, width: int = 64, eta: int = 1, prior: Prior = "uniform"
+) -> Networks:
     """Images: 3x3 convolutions with ELU, ``width`` filters growing linearly down to a b x b map. Vectors: two hidden layers.
 
     Source: berthelot2017began, section 3.6 and figure 1; Xavier initialization, which starts it two to three times faster.
@@ -62,8 +65,8 @@ def autoencoder(shape: Shape, *, latent: int = 64, width: int = 64, eta: int = 1
         assert stages is not None, "build refuses other sides"
         encoder = _encoder(shape, latent, width, *stages)
         decoder, synthesis = (_decoder(shape, latent, width, *stages) for _ in range(2))
-    networks = Networks(Generator(synthesis, latent, prior), AutoEncoder(encoder, decoder, eta))
-    for network in networks:
+    networks = Networks(Generator(Stack(synthesis), latent, prior), AutoEncoder(encoder, decoder, eta))
+    for network in networks[:2]:
         for layer in network.modules():
             if isinstance(layer, (nn.Linear, nn.Conv2d)):
                 nn.init.xavier_uniform_(layer.weight)

@@ -7,14 +7,11 @@ from typing import Literal
 
 from torch import nn
 
-from ganwise.networks.pair import Generator, Networks, Prior, Scorer
+from ganwise.networks.labels import UNLABELED, Labels, Stack
+from ganwise.networks.pair import Generator, Networks, Prior
 from ganwise.shapes import Shape, side_stages
 
 Norm = Literal["batch", "none"]
-
-
-def _norm(kind: Norm, channels: int) -> list[nn.Module]:
-    return [nn.BatchNorm2d(channels)] if kind == "batch" else []
 
 
 def initialize(module: nn.Module) -> None:
@@ -24,12 +21,13 @@ def initialize(module: nn.Module) -> None:
             nn.init.normal_(layer.weight, 0.0, 0.02)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.BatchNorm2d):
+        elif isinstance(layer, nn.BatchNorm2d) and layer.affine:
             nn.init.normal_(layer.weight, 1.0, 0.02)
 
 
 def dcgan(
     shape: Shape,
+    labels: Labels = UNLABELED,
     *,
     latent: int = 100,
     width: int = 64,
@@ -43,21 +41,30 @@ def dcgan(
     bottom, halvings = stages
     channels = [width * 2**k for k in range(halvings)]  # at side/2, side/4, ..., bottom
 
+    def norm_g(channels: int) -> list[nn.Module]:
+        return [labels.normalize(channels)] if generator_norm == "batch" else []
+
+    def norm_d(channels: int) -> list[nn.Module]:
+        return [nn.BatchNorm2d(channels)] if discriminator_norm == "batch" else []
+
     top = channels[-1]
-    up: list[nn.Module] = [nn.Linear(latent, top * bottom * bottom), nn.Unflatten(1, (top, bottom, bottom))]
-    up += [*_norm(generator_norm, top), nn.ReLU()]
+    up: list[nn.Module] = [nn.Linear(labels.inputs(latent), top * bottom * bottom), nn.Unflatten(1, (top, bottom, bottom))]
+    up += [*norm_g(top), nn.ReLU()]
     for inputs, outputs in pairwise(reversed(channels)):
         up += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=generator_norm == "none")]
-        up += [*_norm(generator_norm, outputs), nn.ReLU()]
+        up += [*norm_g(outputs), nn.ReLU()]
     up += [nn.ConvTranspose2d(width, shape[0], 4, 2, 1), nn.Tanh()]
 
-    down: list[nn.Module] = [nn.Conv2d(shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]
+    down: list[nn.Module] = [nn.Conv2d(labels.shape(shape)[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]
     for inputs, outputs in pairwise(channels):
         down += [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=discriminator_norm == "none")]
-        down += [*_norm(discriminator_norm, outputs), nn.LeakyReLU(0.2)]
-    trunk, head = nn.Sequential(*down, nn.Flatten()), nn.Linear(top * bottom * bottom, 1)
+        down += [*norm_d(outputs), nn.LeakyReLU(0.2)]
+    trunk = nn.Sequential(*down, nn.Flatten())
 
-    networks = Networks(Generator(nn.Sequential(*up), latent, prior), Scorer(trunk, head))
-    for network in networks:
+    networks = Networks(
+        Generator(Stack(*up), latent, prior, labels),
+        labels.scorer(trunk, top * bottom * bottom, shape),
+    )
+    for network in networks[:2]:
         initialize(network)
     return networks

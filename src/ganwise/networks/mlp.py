@@ -6,7 +6,8 @@ import math
 
 from torch import Tensor, nn
 
-from ganwise.networks.pair import Generator, Networks, Prior, Scorer
+from ganwise.networks.labels import UNLABELED, Labels, Stack
+from ganwise.networks.pair import Generator, Networks, Prior
 from ganwise.shapes import Shape
 
 
@@ -24,6 +25,7 @@ class Maxout(nn.Module):
 
 def mlp(
     shape: Shape,
+    labels: Labels = UNLABELED,
     *,
     latent: int,
     width: int,
@@ -39,17 +41,17 @@ def mlp(
     dimensions = math.prod(shape)
     sizes = [width] * depth
     layers: list[nn.Module] = []
-    for inputs, units in zip([latent, *sizes], sizes, strict=False):
+    for inputs, units in zip([labels.inputs(latent), *sizes], sizes, strict=False):
         layers += [nn.Linear(inputs, units), nn.ReLU()]
     layers += [nn.Linear(sizes[-1], dimensions)]
     if len(shape) > 1:
         layers += [nn.Tanh(), nn.Unflatten(1, shape)]
 
     trunk: list[nn.Module] = [nn.Flatten()]
-    for inputs, units in zip([dimensions, *sizes], sizes, strict=False):
+    for inputs, units in zip([math.prod(labels.shape(shape)), *sizes], sizes, strict=False):
         trunk += [Maxout(inputs, units, pieces)] if pieces else [nn.Linear(inputs, units), nn.LeakyReLU(0.2)]
         trunk += [nn.Dropout(dropout)] if dropout else []
     return Networks(
-        Generator(nn.Sequential(*layers), latent, prior),
-        Scorer(nn.Sequential(*trunk), nn.Linear(sizes[-1], 1)),
+        Generator(Stack(*layers), latent, prior, labels),
+        labels.scorer(nn.Sequential(*trunk), sizes[-1], shape),
     )

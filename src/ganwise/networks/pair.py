@@ -7,17 +7,24 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganwise.objective import Output
+from ganwise.networks.labels import UNLABELED, Labels
 
 Prior = Literal["normal", "uniform"]
 
 
 class Generator(nn.Module):
-    """Maps latents (B, latent) to samples, images (B, C, H, W) in [-1, 1] or vectors (B, D)."""
+    """Maps latents (B, latent), and labels (B,) where it is conditioned, to samples: images (B, C, H, W) or vectors (B, D).
 
-    def __init__(self, synthesis: nn.Module, latent: int, prior: Prior) -> None:
+    ``synthesis`` takes styles and labels, as a `Stack` does. ``mapping`` makes styles of latents: the identity but for
+    style-based generators.
+    """
+
+    def __init__(
+        self, synthesis: nn.Module, latent: int, prior: Prior, labels: Labels = UNLABELED, mapping: nn.Module | None = None
+    ) -> None:
         super().__init__()
-        self.synthesis, self.latent, self.prior = synthesis, latent, prior
+        self.mapping, self.synthesis = mapping or nn.Identity(), synthesis
+        self.latent, self.prior, self.labels = latent, prior, labels
 
     def draw(self, n: int, device: torch.device, generator: torch.Generator | None = None) -> Tensor:
         """n latents from the prior: standard normal, or uniform on [-1, 1]."""
@@ -26,22 +33,25 @@ class Generator(nn.Module):
         return torch.rand(n, self.latent, device=device, generator=generator) * 2 - 1
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        samples: Tensor = self.synthesis(z)
+        styles = self.mapping(self.labels.join(z, labels))
+        samples: Tensor = self.synthesis(styles, labels)
         return samples
 
 
-class Scorer(nn.Module):
-    """A discriminator made of a trunk and a last layer: the trunk's output is its features."""
+class View(nn.Module):
+    """A one-to-one map between samples and what both networks see of them; the identity but for image pyramids."""
 
-    def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
-        super().__init__()
-        self.trunk, self.head = trunk, head
+    def encode(self, samples: Tensor) -> Tensor:
+        return samples
 
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Output:
-        features = self.trunk(x)
-        return Output(self.head(features).flatten(), features=features)
+    def decode(self, seen: Tensor) -> Tensor:
+        return seen
 
 
 class Networks(NamedTuple):
+    """An architecture made for one shape. ``told_real``: in training the generator is told real samples instead of labels."""
+
     generator: Generator
     discriminator: nn.Module
+    view: View = View()
+    told_real: bool = False

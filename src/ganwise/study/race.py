@@ -158,7 +158,7 @@ def _seconds_a_check(data: Dataset, device: str) -> tuple[float, int]:
 
 def _seconds_a_step(entrant: Entrant, data: Dataset, device: str) -> float:
     """What a step of the first candidate takes on one thread here."""
-    gan = build(entrant.recipe, data.shape, device=device)
+    gan = build(entrant.recipe, data.shape, classes=len(data.classes), device=device)
     gan.precision = machine.precision("auto", device, gan.generator)
     with _as_a_trial():
         warm, done = train(gan, data, steps=8, every=4)

@@ -107,7 +107,7 @@ class Trial:
         Raises:
             Unusable: It is to resume what was another run, or holds no whole checkpoint.
         """
-        gan = build(self.recipe, self.data.shape, seed=self.seed, device=self.device)
+        gan = build(self.recipe, self.data.shape, classes=len(self.data.classes), seed=self.seed, device=self.device)
         gan.precision = machine.precision(self.precision, self.device, gan.generator)
         state = self._continue(gan) if self.resume else None
         self._begin(gan, state)

@@ -1,0 +1,51 @@
+"""What a recipe leaves open: ``auto`` becomes what suits the shape."""
+
+from __future__ import annotations
+
+import math
+
+from ganwise import catalog
+from ganwise.catalog import AUTO
+from ganwise.recipe import Choice, Recipe
+from ganwise.shapes import takes
+from ganwise.types import Shape, Unusable, Value
+
+
+def resolve(recipe: Recipe, shape: Shape) -> Recipe:
+    """``recipe`` with every ``auto`` replaced by what suits the shape; what needs a network stays open.
+
+    Raises:
+        Unusable: The recipe is not in order, or its architecture can't make this shape.
+    """
+    catalog.check(recipe)
+    architecture = recipe.architecture
+    if architecture.name == AUTO:
+        architecture = Choice(name=_architecture(recipe, shape), options=architecture.options)
+        recipe = recipe.model_copy(update={"architecture": architecture})
+        catalog.check(recipe)
+    if why := takes(architecture.name, shape):
+        raise Unusable(f"architecture: {why}")
+    options = catalog.options("architecture", architecture)
+    options |= {k: v for k, v in _sizes(architecture.name, shape).items() if options.get(k) == AUTO}
+    return recipe.model_copy(update={"architecture": Choice(name=architecture.name, options=options)})
+
+
+def _architecture(recipe: Recipe, shape: Shape) -> str:
+    """Convolutions for images large enough to have locality. Source: motwani2020selection, question 1."""
+    fitting = catalog.architectures(recipe)
+    small = len(shape) == 1 or (shape[0] == 1 and shape[1] <= 16)
+    order = ("mlp", "dcgan") if small else ("dcgan", "mlp")
+    able = [name for name in (*order, *fitting) if name in fitting and takes(name, shape) is None]
+    if not able:
+        raise Unusable(f"architecture: none that this recipe allows ({', '.join(fitting)}) makes data of shape {shape}")
+    return able[0]
+
+
+def _sizes(architecture: str, shape: Shape) -> dict[str, Value]:
+    """Widths that a laptop's processor trains in minutes; a larger machine is told so by ``architecture.width``."""
+    dimensions = math.prod(shape)
+    if architecture == "mlp":
+        return {"latent": min(64, max(8, dimensions)), "width": 128 if dimensions <= 8 else 256 if dimensions <= 256 else 512}
+    if architecture == "autoencoder":
+        return {"width": 128 if len(shape) == 1 else 16 if shape[1] <= 32 else 32}
+    return {"width": 64 if shape[1] < 16 else 32}

@@ -1,0 +1,111 @@
+"""The one way from a recipe to a GAN."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from ganwise import catalog
+from ganwise.build import rows
+from ganwise.build.auto import resolve
+from ganwise.build.gan import GAN, Scaling
+from ganwise.catalog import AUTO
+from ganwise.controllers import Plateau
+from ganwise.divergences import DIVERGENCES
+from ganwise.networks import UNLABELED, Labels, Networks
+from ganwise.objective import Objective, Part
+from ganwise.recipe import Choice, Recipe
+from ganwise.types import Shape, Unusable
+
+
+def build(recipe: Recipe, shape: Shape, *, classes: int = 0, seed: int = 0, device: str | torch.device = "cpu") -> GAN:
+    """The GAN that ``recipe`` describes for data of ``shape`` and so many classes, weights drawn from ``seed`` alone.
+
+    Raises:
+        Unusable: The recipe names what does not exist, combines what does not fit, or does not suit the data.
+    """
+    recipe = resolve(recipe, shape)
+    conditioning, labels = _conditioning(recipe, classes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made: Networks = _call("architecture", recipe.architecture, rows.ARCHITECTURES, shape, labels)
+        recipe = _measured(recipe, made)
+        torch.manual_seed(seed)
+        for pick in _picks(recipe, rows.TRANSFORMS):
+            _call("regularizers", pick, rows.TRANSFORMS, made.discriminator)
+    noises = [_call("regularizers", pick, rows.NOISES) for pick in _picks(recipe, rows.NOISES)]
+    if recipe.augmentation:
+        noises.append(_call("augmentation", recipe.augmentation, rows.AUGMENTATIONS))
+    penalties = [_call("regularizers", pick, rows.PENALTIES) for pick in _picks(recipe, rows.PENALTIES)]
+    projections = [_call("regularizers", pick, rows.PROJECTIONS) for pick in _picks(recipe, rows.PROJECTIONS)]
+    return GAN(
+        recipe,
+        shape,
+        classes,
+        made.generator,
+        made.discriminator,
+        copy.deepcopy(made.generator).requires_grad_(False),
+        [_loss(recipe), *conditioning.objectives, *penalties],
+        projections,
+        Scaling(shape, classes if labels.generator != "none" else 0, made.view),
+        nn.Sequential(*noises),
+        [Plateau(**recipe.schedule.stall.model_dump())] if recipe.schedule.stall.window else [],
+        together=not made.told_real and not _mixes_samples(made.discriminator),
+        told_real=made.told_real,
+    ).to(device)
+
+
+def _mixes_samples(discriminator: nn.Module) -> bool:
+    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in discriminator.modules())
+
+
+def _picks(recipe: Recipe, table: dict[str, Any]) -> list[Choice]:
+    return [pick for pick in recipe.regularizers if pick.name in table]
+
+
+def _call(axis: catalog.Axis, pick: Choice, table: dict[str, Callable[..., Any]], *arguments: Any) -> Any:
+    options = catalog.options(axis, pick)
+    try:
+        return table[pick.name](*arguments, **options)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise Unusable(f"{axis} {pick.name} with {options}: {error}") from error
+
+
+def _loss(recipe: Recipe) -> Objective | Part:
+    arguments = [DIVERGENCES[recipe.divergence.name]] if recipe.loss.name == "f-gan" and recipe.divergence else []
+    loss: Objective | Part = _call("loss", recipe.loss, rows.LOSSES, *arguments)
+    return loss
+
+
+def _conditioning(recipe: Recipe, classes: int) -> tuple[rows.Conditioning, Labels]:
+    """What labels add to the objectives, and where they enter the networks."""
+    pick = recipe.conditioning
+    if pick is None:
+        return rows.Conditioning("none"), UNLABELED
+    if classes < 2:
+        raise Unusable(f"conditioning {pick.name}: the data have {classes or 'no'} classes; it needs labels of at least 2")
+    options = catalog.options("conditioning", pick)
+    told = options.pop("generator", "none")
+    if told == AUTO:
+        told = "norm" if catalog.normalizes_generator(recipe) else "input"
+    made = rows.CONDITIONINGS[pick.name](**options)
+    return made, Labels(classes, told, made.discriminator)  # type: ignore[arg-type]
+
+
+def _measured(recipe: Recipe, made: Networks) -> Recipe:
+    """An ``auto`` of the loss is a number that its fresh networks tell: EBGAN's margin, the energy of untrained samples.
+
+    Source: zhao2016ebgan, section 4.1.2, which sets it by the scale of the reconstruction error.
+    """
+    options = catalog.options("loss", recipe.loss)
+    if AUTO not in options.values():
+        return recipe
+    with torch.no_grad():
+        fake = made.generator(made.generator.draw(256, torch.device("cpu")))
+        energy = float(made.discriminator(fake).score.mean())
+    numbers = {name: energy if value == AUTO else value for name, value in options.items()}
+    return recipe.model_copy(update={"loss": Choice(name=recipe.loss.name, options=numbers)})

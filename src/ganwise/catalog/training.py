@@ -1,0 +1,52 @@
+"""Conditioning and augmentation: the two choices of how a GAN is trained that have names."""
+
+from __future__ import annotations
+
+from ganwise.catalog.entry import AUTO, Entry, Fit
+
+_NO_CLASSES = Fit(
+    "architecture",
+    ("autoencoder",),
+    False,
+    "its discriminator has no place for a class",
+    ("berthelot2017began",),
+)
+
+# generator: how it is told the class: input (one-hot beside the latents), norm (conditional batch normalization), or auto: norm
+# where it has batch normalization
+CONDITIONINGS: dict[str, Entry] = {
+    "label-input": Entry(
+        "Both players read the class as an input: one-hot beside the latents, a plane of the image.",
+        ("mirza2014cgan",),
+        formula="G(z, y), D(x, y)",
+        options={"generator": "input"},
+        traits={"needs_labels": "all"},
+        fits=(_NO_CLASSES,),
+    ),
+    "projection": Entry(
+        "The class enters the score by an inner product with the features; the generator's normalization depends on it.",
+        ("miyato2018projection", "dumoulin2017style"),
+        formula="score = psi(h) + <embed(y), h>",
+        options={"generator": AUTO},
+        traits={"needs_labels": "all"},
+        fits=(_NO_CLASSES,),
+    ),
+    "classifier": Entry(
+        "The discriminator also names the class, and both players want it named rightly.",
+        ("odena2017acgan",),
+        formula="D: + real CE(c|x) + fake CE(c|G)    G: + generator CE(c|G)",
+        options={"generator": AUTO, "real": 1.0, "fake": 1.0, "generator_weight": 0.1},
+        traits={"needs_labels": "all"},
+        fits=(_NO_CLASSES,),
+    ),
+    "semi-supervised": Entry(
+        "K classes and fake as class K + 1: a classifier that learns from few labels and many unlabeled samples.",
+        ("salimans2016improved", "odena2016semisupervised"),
+        formula="score = log sum exp(logits)    D: + weight CE(y|x) on labeled samples",
+        options={"weight": 1.0},
+        traits={"needs_labels": "some"},
+        fits=(_NO_CLASSES,),
+    ),
+}
+
+AUGMENTATIONS: dict[str, Entry] = {}
