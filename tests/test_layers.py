@@ -26,6 +26,7 @@ LAYERS = {
     **dict.fromkeys(["evaluate", "export"], 5),
     **dict.fromkeys(["study", "report"], 6),
     "cli": 8,
+    "testing": 8,
 }
 
 
