@@ -59,7 +59,7 @@ def test_a_loss_that_is_not_its_authors_is_found() -> None:
     ("change_", "complaint"),
     [
         ({"conjugate": lambda v: v**2 / 2}, "no equality at the optimal T"),
-        ({"conjugate": lambda v: v**2 / 8}, "the conjugate is not that of f"),
+        ({"conjugate": lambda v: v**2 / 4 + v - 1}, "the conjugate is not that of f"),
         ({"activation": lambda v: -v}, "does not increase"),
         ({"f": lambda u: -((u - 1) ** 2)}, "not convex"),
         ({"threshold": 1.0}, "at the threshold"),
