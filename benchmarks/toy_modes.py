@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "toy_modes.jsonl"
@@ -130,12 +129,6 @@ def run(seeds: int, seconds: float, only: list[str], jobs: int) -> None:
 
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(work, enumerate(todo)))
-
-
-def spread(values: list[float], form: str) -> str:
-    """Median, and the extremes where they differ."""
-    middle, low, high = (form.format(v) for v in (median(values), min(values), max(values)))
-    return middle if low == high else f"{middle} ({low} to {high})"
 
 
 def table() -> None:
