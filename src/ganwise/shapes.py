@@ -17,9 +17,15 @@ def side_stages(side: int) -> tuple[int, int] | None:
     return None
 
 
+def halvings_to_eight(side: int) -> tuple[int, int] | None:
+    """(b, k) with side = b * 2^k, halved at least once and until at most 8 are left: b from 4 to 8; None as `side_stages`."""
+    stages = side_stages(side)
+    return (8, stages[1] - 1) if stages and stages[0] == 4 and stages[1] > 1 else stages
+
+
 def takes(architecture: str, shape: Shape) -> str | None:
     """Why an architecture can't make data of this shape; None where it can."""
-    if architecture == "mlp" or (architecture == "autoencoder" and len(shape) == 1):
+    if architecture == "mlp" or (architecture in ("autoencoder", "energy-autoencoder") and len(shape) == 1):
         return None
     if len(shape) == 1:
         return f"{architecture} makes images and the data are vectors of {shape[0]} numbers"
@@ -29,4 +35,4 @@ def takes(architecture: str, shape: Shape) -> str | None:
     return None
 
 
-__all__ = ["BOTTOMS", "Shape", "side_stages", "takes"]
+__all__ = ["BOTTOMS", "Shape", "halvings_to_eight", "side_stages", "takes"]

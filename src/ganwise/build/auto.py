@@ -6,6 +6,7 @@ import math
 
 from ganwise import catalog
 from ganwise.catalog import AUTO
+from ganwise.data import Dataset
 from ganwise.recipe import Choice, Recipe
 from ganwise.shapes import takes
 from ganwise.types import Shape, Unusable, Value
@@ -30,6 +31,18 @@ def resolve(recipe: Recipe, shape: Shape) -> Recipe:
     return recipe.model_copy(update={"architecture": Choice(name=architecture.name, options=options)})
 
 
+def suited(recipe: Recipe, data: Dataset) -> Recipe:
+    """As `resolve`, for the data that it is to be trained on.
+
+    Raises:
+        Unusable: It is not in order, or the data's shape or labels are not what it needs.
+    """
+    resolved, known = resolve(recipe, data.shape), data.labels[data.split.train] >= 0
+    if why := catalog.unlabeled(recipe, len(data.classes), float(known.mean())):
+        raise Unusable(f"{data.source}: {why}")
+    return resolved
+
+
 def _architecture(recipe: Recipe, shape: Shape) -> str:
     """Convolutions for images large enough to have locality. Source: motwani2020selection, question 1."""
     fitting = catalog.architectures(recipe)
@@ -48,4 +61,10 @@ def _sizes(architecture: str, shape: Shape) -> dict[str, Value]:
         return {"latent": min(64, max(8, dimensions)), "width": 128 if dimensions <= 8 else 256 if dimensions <= 256 else 512}
     if architecture == "autoencoder":
         return {"width": 128 if len(shape) == 1 else 16 if shape[1] <= 32 else 32}
+    if architecture == "energy-autoencoder" and len(shape) == 1:
+        return {"width": 128}
+    if architecture == "laplacian-pyramid":  # 7x7 convolutions at full size
+        return {"width": 32 if shape[1] < 16 else 16}
+    if architecture in ("resnet", "r3gan", "stylegan2"):  # small maps cost little and may be wide
+        return {"latent": 64, "width": 64, "full_side": 8}
     return {"width": 64 if shape[1] < 16 else 32}

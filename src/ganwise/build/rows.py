@@ -13,17 +13,27 @@ ARCHITECTURES: dict[str, Callable[..., networks.Networks]] = {
     "mlp": networks.mlp,
     "dcgan": networks.dcgan,
     "autoencoder": networks.autoencoder,
+    "energy-autoencoder": networks.energy_autoencoder,
+    "laplacian-pyramid": networks.laplacian_pyramid,
+    "resnet": networks.resnet,
+    "r3gan": networks.r3gan,
+    "stylegan2": networks.stylegan2,
 }
 
 LOSSES: dict[str, Callable[..., Objective | Part]] = {
     "minimax": losses.minimax,
     "non-saturating": losses.non_saturating,
-    "least-squares": losses.least_squares,
-    "wasserstein": losses.wasserstein,
-    "hinge": losses.hinge,
-    "relativistic": losses.relativistic,
     "f-gan": losses.f_gan,
+    "least-squares": losses.least_squares,
+    "hinge": losses.hinge,
+    "wasserstein": losses.wasserstein,
+    "relativistic": losses.relativistic,
+    "relativistic-average": losses.relativistic_average,
+    "loss-sensitive": losses.loss_sensitive,
+    "generalized-loss-sensitive": losses.generalized_loss_sensitive,
+    "energy-margin": losses.energy_margin,
     "boundary-equilibrium": losses.BoundaryEquilibrium,
+    "feature-matching": losses.feature_matching,
 }
 
 # regularizers live in four places: beside the loss, after each update of D, in D when it is built, before D
