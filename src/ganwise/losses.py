@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, relu
+from torch.nn.functional import cross_entropy, leaky_relu, relu
 from torch.nn.functional import softplus as sp
 
 from ganwise.divergences import Divergence
-from ganwise.objective import Objective, Output, Part, Pass, Signals, nothing
+from ganwise.objective import Objective, Output, Part, Pass, Signals
+
+# a logit, and what it says of the odds
 
 
 def minimax() -> Objective:
@@ -27,12 +31,33 @@ def non_saturating() -> Objective:
     )
 
 
+def f_gan(divergence: Divergence, practical: bool = True) -> Objective:
+    """The variational bound; the practical generator ascends T(G(z)). Source: nowozin2016fgan, equation 6, section 3.2."""
+    g, conjugate = divergence.activation, divergence.conjugate
+    return Objective(
+        lambda p: conjugate(p.f).mean() - g(p.r).mean(),
+        lambda p: -g(p.f).mean() if practical else -conjugate(p.f).mean(),
+        threshold=divergence.threshold,
+    )
+
+
+# targets, margins, means
+
+
 def least_squares(fake: float = 0.0, real: float = 1.0, wanted: float = 1.0) -> Objective:
     """Targets a = fake, b = real, c = wanted; (-1, 1, 0) is Pearson's chi squared. Source: mao2017lsgan, equation 2."""
     return Objective(
         lambda p: 0.5 * ((p.r - real) ** 2).mean() + 0.5 * ((p.f - fake) ** 2).mean(),
         lambda p: 0.5 * ((p.f - wanted) ** 2).mean(),
         threshold=(fake + real) / 2,
+    )
+
+
+def hinge(margin: float = 1.0) -> Objective:
+    """Source: lim2017geometric, equations 18 and 19; miyato2018sngan, equations 16 and 17."""
+    return Objective(
+        lambda p: relu(margin - p.r).mean() + relu(margin + p.f).mean(),
+        lambda p: -p.f.mean(),
     )
 
 
@@ -45,31 +70,74 @@ def wasserstein() -> Objective:
     )
 
 
-def hinge(margin: float = 1.0) -> Objective:
-    """Source: lim2017geometric, equations 18 and 19; miyato2018sngan, equations 16 and 17."""
-    return Objective(
-        lambda p: relu(margin - p.r).mean() + relu(margin + p.f).mean(),
-        lambda p: -p.f.mean(),
-    )
+# real against fake: a link says how much a difference is missed that should be large
+
+LINKS: dict[str, Callable[[Tensor], Tensor]] = {
+    "logistic": lambda d: sp(-d),
+    "least-squares": lambda d: (d - 1) ** 2,
+    "hinge": lambda d: relu(1 - d),
+}
 
 
-def relativistic() -> Objective:
-    """Real against the fake of the same place in the batch. Source: jolicoeur2018relativistic, equations 5 and 6."""
+def _link(form: str) -> Callable[[Tensor], Tensor]:
+    if form not in LINKS:
+        raise ValueError(f"unknown form '{form}'; known: {', '.join(LINKS)}")
+    return LINKS[form]
+
+
+def relativistic(form: str = "logistic") -> Objective:
+    """Each real sample against the fake of its place in the batch. Source: jolicoeur2018relativistic, equations 5 and 6."""
+    link = _link(form)
     return Objective(
-        lambda p: sp(-(p.r - p.f)).mean(),
-        lambda p: sp(-(p.f - p.r)).mean(),
+        lambda p: link(p.r - p.f).mean(),
+        lambda p: link(p.f - p.r).mean(),
         pairs=True,
         threshold=None,
     )
 
 
-def f_gan(divergence: Divergence, practical: bool = True) -> Objective:
-    """The variational bound; the practical generator ascends T(G(z)). Source: nowozin2016fgan, equation 6, section 3.2."""
-    g, conjugate = divergence.activation, divergence.conjugate
+def relativistic_average(form: str = "logistic") -> Objective:
+    """Each sample against the mean of the other kind, as the author's code halves it. Source: jolicoeur2018relativistic, 4.2."""
+    link = _link(form)
     return Objective(
-        lambda p: conjugate(p.f).mean() - g(p.r).mean(),
-        lambda p: -g(p.f).mean() if practical else -conjugate(p.f).mean(),
-        threshold=divergence.threshold,
+        lambda p: 0.5 * (link(p.r - p.f.mean()).mean() + link(p.r.mean() - p.f).mean()),
+        lambda p: 0.5 * (link(p.f.mean() - p.r).mean() + link(p.f - p.r.mean()).mean()),
+        pairs=True,
+        threshold=None,
+    )
+
+
+# energies: low on real samples
+
+
+def loss_sensitive(margin: float = 2.4576, weight: float = 0.0) -> Objective:
+    """A fake's loss stays above a real one's by the samples' distance. Source: qi2020losssensitive, section 4."""
+    return generalized_loss_sensitive(0.0, margin, weight)
+
+
+def generalized_loss_sensitive(slope: float = -1.0, margin: float = 2.4576, weight: float = 0.0) -> Objective:
+    """E C(margin mean|x - G(z)| + r - f), C(a) = a above 0, slope a below: 0 is loss-sensitive, 1 Wasserstein, -1 absolute.
+
+    The authors sum over pixels, with a factor of 2e-4: on their 64 x 64 x 3 numbers our mean times 2.4576, which does not depend
+    on the size. Source: qi2020losssensitive, section on GLS-GAN.
+    """
+    if slope > 1:
+        raise ValueError(f"slope {slope}: a cost is at least its argument, so its slope is at most 1")
+
+    def discriminator(p: Pass) -> Tensor:
+        distance = (p.real - p.fake).abs().reshape(len(p.real), -1).mean(1)
+        return leaky_relu(margin * distance + p.r - p.f, slope).mean() + weight * p.r.mean()
+
+    return Objective(discriminator, lambda p: p.f.mean(), sign=-1, threshold=None)
+
+
+def energy_margin(margin: float = 1.0) -> Objective:
+    """D raises the energy of fakes up to the margin. Source: zhao2016ebgan, equations 1 and 2."""
+    return Objective(
+        lambda p: p.r.mean() + relu(margin - p.f).mean(),
+        lambda p: p.f.mean(),
+        sign=-1,
+        threshold=None,
     )
 
 
@@ -101,6 +169,27 @@ class BoundaryEquilibrium(Part):
         signals["k"], signals["m_global"] = self.k.clone(), real + balance.abs()
 
 
+# features and classes
+
+
+def feature_matching() -> Objective:
+    """D as half the log loss, G as the distance of mean features. Source: salimans2016improved, sections 3.1 and 5.
+
+    The distance is the mean absolute difference, as in the authors' code; their text has the squared one.
+    """
+
+    def means(said: Output | None) -> Tensor:
+        assert said is not None
+        assert said.features is not None, "the discriminator gives no features"
+        return said.features.mean(0)
+
+    return Objective(
+        lambda p: 0.5 * (sp(-p.r).mean() + sp(p.f).mean()),
+        lambda p: (means(p.real_out) - means(p.fake_out)).abs().mean(),
+        pairs=True,
+    )
+
+
 def classification(real: float = 1.0, fake: float = 1.0, generator: float = 0.1) -> Objective:
     """Cross entropy of labeled samples, weighted for D on real and on fake ones and for G. Source: odena2017acgan, equation 3."""
 
@@ -113,6 +202,6 @@ def classification(real: float = 1.0, fake: float = 1.0, generator: float = 0.1)
         return (losses * known).sum() / known.sum().clamp(min=1)
 
     return Objective(
-        lambda p: real * entropy(p.real_out, p) + (fake * entropy(p.fake_out, p) if fake else 0.0),
-        lambda p: generator * entropy(p.fake_out, p) if generator else nothing(p),
+        lambda p: real * entropy(p.real_out, p) + fake * entropy(p.fake_out, p),
+        lambda p: generator * entropy(p.fake_out, p),
     )

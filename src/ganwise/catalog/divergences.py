@@ -23,6 +23,12 @@ DIVERGENCES: dict[str, Entry] = {
         formula="f(u) = u log u",
         traits={"f_divergence": True},
     ),
+    "reverse-kl": Entry(
+        "Kullback-Leibler of model from data: rather leaves modes out than puts samples between them.",
+        ("nowozin2016fgan",),
+        formula="f(u) = -log u",
+        traits={"f_divergence": True},
+    ),
     "squared-hellinger": Entry(
         "Squared distance of the roots of the densities: bounded and symmetric.",
         ("nowozin2016fgan",),
@@ -35,11 +41,23 @@ DIVERGENCES: dict[str, Entry] = {
         formula="f(u) = (u - 1)^2",
         traits={"f_divergence": True},
     ),
+    "neyman": Entry(
+        "Neyman's chi squared: Pearson's with the two distributions exchanged.",
+        ("nowozin2016fgan",),
+        formula="f(u) = (1 - u)^2 / u",
+        traits={"f_divergence": True},
+    ),
+    "jeffreys": Entry(
+        "The sum of both Kullback-Leibler divergences.",
+        ("nowozin2016fgan",),
+        formula="f(u) = (u - 1) log u",
+        traits={"f_divergence": True},
+    ),
     "total-variation": Entry(
         "Half the absolute difference of the densities; what hinge's optimum amounts to.",
         ("lim2017geometric", "nowozin2016fgan"),
         formula="f(u) = |u - 1| / 2",
-        traits={"f_divergence": False},  # as an argument of f-gan it comes with the complete set of rows
+        traits={"f_divergence": True},
     ),
     "wasserstein": Entry(
         "The earth mover's distance: finite and smooth even where the supports do not meet.",
@@ -57,6 +75,18 @@ DIVERGENCES: dict[str, Entry] = {
         "A lower bound of the earth mover's distance between the distributions of reconstruction errors.",
         ("berthelot2017began",),
         formula="|E A(x) - E A(G(z))|",
+        traits={"f_divergence": False},
+    ),
+    "loss-margin": Entry(
+        "By how much the losses of fakes fail to exceed those of real samples by their distance; it has no closed form.",
+        ("qi2020losssensitive",),
+        formula="inf over Lipschitz L of E C(margin mean|x - G(z)| + L(x) - L(G(z)))",
+        traits={"f_divergence": False},
+    ),
+    "feature-means": Entry(
+        "The distance between mean features of data and model, in features that the discriminator learns.",
+        ("salimans2016improved",),
+        formula="mean |E h(x) - E h(G(z))|",
         traits={"f_divergence": False},
     ),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ganwise.catalog.entry import Entry, Fit
+from ganwise.catalog.divergences import DIVERGENCES
+from ganwise.catalog.entry import AUTO, Entry, Fit
 
 _OWN_DIVERGENCE = "this loss minimizes a divergence of its own; only f-gan takes one as its argument"
 
@@ -13,11 +14,27 @@ def _minimizes(divergence: str, *sources: str) -> Fit:
 
 _LOGITS = Fit(
     "architecture",
-    ("autoencoder",),
+    ("autoencoder", "energy-autoencoder"),
     False,
     "this loss reads an unbounded logit, not a reconstruction error",
     ("zhao2016ebgan",),
 )
+
+
+def _lipschitz(because: str, *sources: str) -> Fit:
+    bounds = ("weight-clipping", "gradient-penalty", "spectral-norm", "r1", "r2", "dragan")
+    return Fit("regularizers", bounds, True, because, sources)
+
+
+def _energies(*sources: str) -> Fit:
+    return Fit(
+        "architecture",
+        ("autoencoder", "energy-autoencoder"),
+        True,
+        "the loss is made of reconstruction errors, so the discriminator has to be an auto-encoder",
+        sources,
+    )
+
 
 # sign: +1 high scores mean real, -1 low ones do. pairs: the generator's side reads real scores. threshold: where real
 # ends and fake begins; "midpoint" where the loss fixes none. measures_convergence: the loss itself falls as G improves.
@@ -59,12 +76,11 @@ LOSSES: dict[str, Entry] = {
         fits=(
             _minimizes("wasserstein", "arjovsky2017wgan"),
             _LOGITS,
-            Fit(
-                "regularizers",
-                ("weight-clipping", "gradient-penalty", "spectral-norm", "r1"),
-                True,
+            _lipschitz(
                 "without a bound on its slope the critic's difference of means has no maximum",
-                ("arjovsky2017wgan", "gulrajani2017wgangp", "mescheder2018converge"),
+                "arjovsky2017wgan",
+                "gulrajani2017wgangp",
+                "mescheder2018converge",
             ),
         ),
     ),
@@ -79,8 +95,17 @@ LOSSES: dict[str, Entry] = {
     "relativistic": Entry(
         "D judges whether a real sample is more real than a paired fake one; G's gradient reads real samples too.",
         ("jolicoeur2018relativistic",),
-        formula="D: E sp(-(r-f))    G: E sp(-(f-r))",
+        formula="D: E h(r-f)    G: E h(f-r)    h(d) = sp(-d), (d-1)^2 or relu(1-d) by form",
+        options={"form": "logistic"},
         traits={"pairs": True, "sign": 1, "threshold": "midpoint", "separable": True, "saturates": False},
+        fits=(_minimizes("relativistic", "jolicoeur2020relativistic"), _LOGITS),
+    ),
+    "relativistic-average": Entry(
+        "D judges whether a real sample is more real than fakes on average, and a fake less real than real ones on average.",
+        ("jolicoeur2018relativistic",),
+        formula="D: 1/2 [E h(r-Ef) + E h(Er-f)]    G: 1/2 [E h(Ef-r) + E h(f-Er)]    h(d) = sp(-d), (d-1)^2 or relu(1-d) by form",
+        options={"form": "logistic"},
+        traits={"pairs": True, "sign": 1, "threshold": "midpoint", "separable": False, "saturates": False},
         fits=(_minimizes("relativistic", "jolicoeur2020relativistic"), _LOGITS),
     ),
     "f-gan": Entry(
@@ -92,13 +117,44 @@ LOSSES: dict[str, Entry] = {
         fits=(
             Fit(
                 "divergence",
-                ("gan", "jensen-shannon", "kl", "squared-hellinger", "pearson"),
+                tuple(name for name, row in DIVERGENCES.items() if row.traits["f_divergence"]),
                 True,
                 "the bound needs a convex conjugate, which only f-divergences have",
                 ("nowozin2016fgan",),
             ),
             _LOGITS,
         ),
+    ),
+    "loss-sensitive": Entry(
+        "The score is a loss of samples: a fake's stays above a real one's by the samples' distance, and no more is asked.",
+        ("qi2020losssensitive",),
+        formula="D: E relu(margin mean|x - G(z)| + r - f) + weight E r    G: E f",
+        options={"margin": 2.4576, "weight": 0.0},
+        traits={"pairs": False, "sign": -1, "threshold": "midpoint", "separable": True, "saturates": False},
+        fits=(_minimizes("loss-margin", "qi2020losssensitive"), _LOGITS),
+    ),
+    "generalized-loss-sensitive": Entry(
+        "The loss-sensitive GAN with a cost of slope nu below its margin: 0 is loss-sensitive, 1 Wasserstein, -1 absolute.",
+        ("qi2020losssensitive",),
+        formula="D: E C(margin mean|x - G(z)| + r - f) + weight E r,  C(a) = a > 0 ? a : slope a    G: E f",
+        options={"slope": -1.0, "margin": 2.4576, "weight": 0.0},
+        traits={"pairs": False, "sign": -1, "threshold": "midpoint", "separable": True, "saturates": False},
+        fits=(
+            _minimizes("loss-margin", "qi2020losssensitive"),
+            _LOGITS,
+            _lipschitz(
+                "its theory holds for losses of bounded slope, and above slope 0 there is no optimum without",
+                "qi2020losssensitive",
+            ),
+        ),
+    ),
+    "energy-margin": Entry(
+        "An auto-encoder's error is an energy: D lowers it on real samples, and raises it on fakes up to a margin.",
+        ("zhao2016ebgan",),
+        formula="D: E A(x) + E relu(margin - A(G(z)))    G: E A(G(z))",
+        options={"margin": AUTO},
+        traits={"pairs": False, "sign": -1, "threshold": "midpoint", "separable": True, "saturates": False},
+        fits=(_energies("zhao2016ebgan"), _minimizes("total-variation", "zhao2016ebgan", "arjovsky2017wgan")),
     ),
     "boundary-equilibrium": Entry(
         "Matches the distributions of reconstruction errors and holds their ratio at gamma by a controller k.",
@@ -114,13 +170,7 @@ LOSSES: dict[str, Entry] = {
             "measures_convergence": True,
         },
         fits=(
-            Fit(
-                "architecture",
-                ("autoencoder",),
-                True,
-                "the loss is made of reconstruction errors, so the discriminator has to be an auto-encoder",
-                ("berthelot2017began",),
-            ),
+            _energies("berthelot2017began"),
             _minimizes("reconstruction", "berthelot2017began"),
             Fit(
                 "regularizers",
@@ -128,6 +178,22 @@ LOSSES: dict[str, Entry] = {
                 True,
                 "its controller already balances the players, and it needs no Lipschitz bound",
                 ("berthelot2017began",),
+            ),
+        ),
+    ),
+    "feature-matching": Entry(
+        "G matches the mean of the discriminator's features on real samples, while D is trained by half the log loss.",
+        ("salimans2016improved",),
+        formula="D: 1/2 [E sp(-r) + E sp(f)]    G: mean |E h(x) - E h(G(z))|",
+        traits={"pairs": True, "sign": 1, "threshold": 0.0, "separable": False, "saturates": False},
+        fits=(
+            _minimizes("feature-means", "salimans2016improved"),
+            Fit(
+                "architecture",
+                ("autoencoder", "energy-autoencoder"),
+                False,
+                "the generator matches features, of which an auto-encoder as discriminator has none",
+                ("salimans2016improved", "zhao2016ebgan"),
             ),
         ),
     ),
