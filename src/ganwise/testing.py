@@ -105,15 +105,15 @@ def check_divergence(row: Divergence) -> None:
     u = torch.logspace(-1, 1, 101, dtype=torch.float64)
     second = torch.diff(torch.diff(row.f(u)) / torch.diff(u))
     assert (second > -1e-9).all(), "f is not convex"
-    v = torch.linspace(-RANGE, RANGE, 100_001, dtype=torch.float64)
+    v = torch.linspace(max(row.low, -RANGE), min(row.high, RANGE), 100_001, dtype=torch.float64)
     t, conjugate = row.activation(v), row.conjugate(v)
     assert (torch.diff(t) > 0).all(), "the activation does not increase"
     for ratio in u[::10]:
         gap = row.f(ratio) + conjugate - ratio * t
         assert gap.min() > -1e-9, f"f(u) + f*(T) >= u T fails at u = {ratio:.3f}: the conjugate is not that of f"
         reachable = t.min() <= row.optimal(ratio) <= t.max()
-        assert not reachable or gap.min() < 1e-3, f"no equality at the optimal T for u = {ratio:.3f}"
-        assert not reachable or abs(t[gap.argmin()] - row.optimal(ratio)) < 2e-2, f"the optimal T is wrong at u = {ratio:.3f}"
+        best = (t - row.optimal(ratio)).abs().argmin()  # total variation has more than one at u = 1
+        assert not reachable or gap[best] < 1e-3, f"no equality at the optimal T for u = {ratio:.3f}"
     one = row.activation(torch.tensor(row.threshold, dtype=torch.float64))
     expected = row.optimal(torch.tensor(1.0, dtype=torch.float64))
     assert torch.allclose(one, expected, atol=1e-9), (
