@@ -18,6 +18,7 @@ LAYERS = {
     "__init__": 9,
     "__main__": 9,
     **dict.fromkeys(["objective", "controllers", "augmentations", "losses", "divergences", "regularizers", "networks"], 0),
+    "consistency": 0,
     **dict.fromkeys(["features", "efficientnet", "metrics", "mixture", "data"], 0),
     **dict.fromkeys(["recipe", "catalog", "knowledge", "artifacts"], 1),
     **dict.fromkeys(["select", "audit", "doctor"], 2),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ganwise import catalog, recipe
-from ganwise.build import ARCHITECTURES, LOSSES, PENALTIES, PROJECTIONS, TRANSFORMS, resolve
+from ganwise.build import ARCHITECTURES, AUGMENTATIONS, LOSSES, NOISES, PENALTIES, PROJECTIONS, TRANSFORMS, resolve
 from ganwise.catalog import RECIPES, choice
 from ganwise.divergences import DIVERGENCES
 from ganwise.recipe import Recipe
@@ -35,12 +35,14 @@ def test_a_resolved_recipe_has_nothing_left_to_guess(name: str, shape: tuple[int
 def test_the_catalog_and_the_factory_know_the_same_names() -> None:
     assert set(ARCHITECTURES) == set(catalog.ARCHITECTURES)
     assert set(LOSSES) == set(catalog.LOSSES)
-    assert {*PENALTIES, *PROJECTIONS, *TRANSFORMS} == set(catalog.REGULARIZERS)
+    assert {*PENALTIES, *PROJECTIONS, *TRANSFORMS, *NOISES} == set(catalog.REGULARIZERS)
+    assert set(AUGMENTATIONS) == set(catalog.AUGMENTATIONS)
     assert set(DIVERGENCES) == {name for name, row in catalog.DIVERGENCES.items() if row.traits["f_divergence"]}
     assert {r: t["slot"] for r, t in ((r, e.traits) for r, e in catalog.REGULARIZERS.items())} == {
         **dict.fromkeys(PENALTIES, "objective"),
         **dict.fromkeys(PROJECTIONS, "projection"),
         **dict.fromkeys(TRANSFORMS, "transform"),
+        **dict.fromkeys(NOISES, "noise"),
     }
 
 
@@ -65,7 +67,13 @@ REFUSED = [
     ({"divergence.name": "kl"}, "divergence of its own"),
     ({"architecture.name": "autoencoder"}, "reconstruction error is an energy"),
     ({"architecture.name": "dcgan", "architecture.discriminator_norm": "batch"}, "slope at each sample"),
-    ({"augmentation.name": "ada"}, "none yet"),
+    ({"augmentation.name": "adaa"}, "did you mean ada"),
+    ({"augmentation.name": "diffaugment", "regularizers.gradient-penalty": True}, "erases pixels"),
+    ({"regularizers.path-length": True}, "needs a mapping network"),
+    ({"regularizers.pulling-away": True}, "only an auto-encoder has them"),
+    ({"regularizers.label-smoothing": True, "loss.name": "hinge"}, "target of a log loss"),
+    ({"regularizers.svm-weight": True}, "needs loss hinge"),
+    ({"regularizers.consistency": True, "regularizers.balanced-consistency": True}, "has this term already"),
 ]
 
 

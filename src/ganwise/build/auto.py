@@ -19,6 +19,8 @@ def resolve(recipe: Recipe, shape: Shape) -> Recipe:
         Unusable: The recipe is not in order, or its architecture can't make this shape.
     """
     catalog.check(recipe)
+    if why := catalog.unshaped(recipe, shape):
+        raise Unusable(why)
     architecture = recipe.architecture
     if architecture.name == AUTO:
         architecture = Choice(name=_architecture(recipe, shape), options=architecture.options)
@@ -66,5 +68,5 @@ def _sizes(architecture: str, shape: Shape) -> dict[str, Value]:
     if architecture == "laplacian-pyramid":  # 7x7 convolutions at full size
         return {"width": 32 if shape[1] < 16 else 16}
     if architecture in ("resnet", "r3gan", "stylegan2"):  # small maps cost little and may be wide
-        return {"latent": 64, "width": 64, "full_side": 8}
+        return {"latent": 64, "width": 64, "full_side": 8, "blocks": 1}
     return {"width": 64 if shape[1] < 16 else 32}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ganwise import augmentations, losses, networks, regularizers
+from ganwise import augmentations, consistency, losses, networks, regularizers
 from ganwise.networks.labels import Asked
 from ganwise.objective import Objective, Part
 
@@ -39,13 +39,30 @@ LOSSES: dict[str, Callable[..., Objective | Part]] = {
 # regularizers live in four places: beside the loss, after each update of D, in D when it is built, before D
 PENALTIES: dict[str, Callable[..., Objective | Part]] = {
     "gradient-penalty": regularizers.gradient_penalty,
+    "dragan": regularizers.dragan,
     "r1": regularizers.r1,
+    "r2": regularizers.r2,
+    "orthogonal": regularizers.orthogonal,
+    "svm-weight": regularizers.svm_weight,
+    "label-smoothing": regularizers.label_smoothing,
+    "lecam": regularizers.LeCam,
+    "pulling-away": regularizers.pulling_away,
+    "path-length": regularizers.PathLength,
+    "consistency": consistency.consistency,
+    "balanced-consistency": consistency.balanced_consistency,
+    "latent-consistency": consistency.latent_consistency,
 }
 PROJECTIONS: dict[str, Callable[..., regularizers.Projection]] = {"weight-clipping": regularizers.weight_clipping}
-TRANSFORMS: dict[str, Callable[..., None]] = {"spectral-norm": regularizers.spectral_normalization}
-NOISES: dict[str, Callable[..., augmentations.Augmentation]] = {}
+TRANSFORMS: dict[str, Callable[..., None]] = {
+    "spectral-norm": regularizers.spectral_normalization,
+    "dropout": regularizers.dropout,
+}
+NOISES: dict[str, Callable[..., augmentations.Augmentation]] = {"instance-noise": augmentations.InstanceNoise}
 
-AUGMENTATIONS: dict[str, Callable[..., augmentations.Augmentation]] = {}
+AUGMENTATIONS: dict[str, Callable[..., augmentations.Augmentation]] = {
+    "diffaugment": augmentations.DiffAugment,
+    "ada": augmentations.AdaptiveAugment,
+}
 
 
 class Conditioning(NamedTuple):

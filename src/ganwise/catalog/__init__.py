@@ -4,10 +4,22 @@ from ganwise.catalog.architectures import ARCHITECTURES
 from ganwise.catalog.axes import AXES, CLAIMED
 from ganwise.catalog.divergences import DIVERGENCES
 from ganwise.catalog.entry import AUTO, Axis, Entry, Fit, closest
-from ganwise.catalog.fit import Misfit, architectures, check, chosen, misfits, normalizes_generator, options, own_divergence
+from ganwise.catalog.fit import (
+    Misfit,
+    architectures,
+    check,
+    chosen,
+    misfits,
+    normalizes_generator,
+    options,
+    own_divergence,
+    unlabeled,
+    unshaped,
+)
 from ganwise.catalog.losses import LOSSES
-from ganwise.catalog.recipes import RECIPES, choice, named
+from ganwise.catalog.recipes import RECIPES, named
 from ganwise.catalog.regularizers import REGULARIZERS
+from ganwise.catalog.settings import choice
 from ganwise.catalog.training import AUGMENTATIONS, CONDITIONINGS
 
 __all__ = [
@@ -35,4 +47,6 @@ __all__ = [
     "normalizes_generator",
     "options",
     "own_divergence",
+    "unlabeled",
+    "unshaped",
 ]

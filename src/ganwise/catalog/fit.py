@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ganwise.catalog.axes import AXES
 from ganwise.catalog.entry import AUTO, Axis, Fit, closest
 from ganwise.catalog.losses import LOSSES
+from ganwise.catalog.training import CONDITIONINGS
 from ganwise.recipe import Choice, Recipe
 from ganwise.types import Unusable, Value
 
@@ -57,6 +58,29 @@ def architectures(recipe: Recipe) -> list[str]:
 def normalizes_generator(recipe: Recipe) -> bool:
     """Whether the generator has batch normalization, which can depend on the class."""
     return options("architecture", recipe.architecture).get("generator_norm") == "batch"
+
+
+def unlabeled(recipe: Recipe, classes: int, share: float) -> str | None:
+    """Why data of so many classes, with a label on ``share`` of the samples, can't train ``recipe``; None where they can."""
+    name = recipe.conditioning.name if recipe.conditioning else ""
+    needs = CONDITIONINGS[name].traits["needs_labels"] if name in CONDITIONINGS else "none"
+    if needs != "none" and (classes < 2 or share == 0):
+        return f"conditioning {name}: the data have {classes or 'no'} classes; it needs labels of at least 2"
+    if needs == "all" and share < 1:
+        instead = "label all, leave conditioning out, or choose semi-supervised"
+        return f"conditioning {name}: {1 - share:.2%} of the samples have no label; {instead}"
+    return None
+
+
+def unshaped(recipe: Recipe, shape: tuple[int, ...]) -> str | None:
+    """Which regularizer or augmentation of ``recipe`` acts on images alone where the data are vectors; None where none does."""
+    if len(shape) > 1:
+        return None
+    for axis in ("regularizers", "augmentation"):
+        for name in chosen(recipe)[axis]:
+            if not AXES[axis][name].traits["vectors"]:
+                return f"{name} acts on images, and the data are vectors of {shape[0]} numbers"
+    return None
 
 
 class Misfit(NamedTuple):

@@ -49,4 +49,30 @@ CONDITIONINGS: dict[str, Entry] = {
     ),
 }
 
-AUGMENTATIONS: dict[str, Entry] = {}
+_NO_PYRAMID = Fit(
+    "architecture",
+    ("laplacian-pyramid",),
+    False,
+    "it changes images, and this discriminator sees the levels of a pyramid",
+    ("denton2015lapgan",),
+)
+
+# erases: some pixels become a constant. adapts: its strength follows how sure the discriminator is. vectors: it acts on them too.
+AUGMENTATIONS: dict[str, Entry] = {
+    "diffaugment": Entry(
+        "Random colors, shifts and cut-outs of every image that the discriminator sees, real or fake; for small data sets.",
+        ("zhao2020diffaugment",),
+        formula="D(T(x)), D(T(G(z))) for both players",
+        options={"policy": "color,translation,cutout"},
+        traits={"erases": True, "adapts": False, "vectors": False},
+        fits=(_NO_PYRAMID,),
+    ),
+    "ada": Entry(
+        "Geometric and color changes, each with probability p; a controller raises p while the discriminator is too sure.",
+        ("karras2020ada", "huang2024r3gan"),
+        formula="p += sign(E sign(realness of real) - target) every B / images",
+        options={"p": "adaptive", "target": 0.6, "every": 4, "images": 500_000, "colors": 1.0, "cutout": 0.0},
+        traits={"erases": False, "adapts": True, "vectors": False},
+        fits=(_NO_PYRAMID,),
+    ),
+}
