@@ -60,7 +60,9 @@ def build(recipe: Recipe, shape: Shape, *, classes: int = 0, seed: int = 0, devi
 
 
 def _mixes_samples(discriminator: nn.Module) -> bool:
-    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in discriminator.modules())
+    """Whether a score depends on the rest of the batch. A layer of ours that mixes samples says so."""
+    batch_norm = nn.modules.batchnorm._BatchNorm
+    return any(isinstance(m, batch_norm) or getattr(m, "mixes_samples", False) for m in discriminator.modules())
 
 
 def _picks(recipe: Recipe, table: dict[str, Any]) -> list[Choice]:
@@ -86,8 +88,8 @@ def _conditioning(recipe: Recipe, classes: int) -> tuple[rows.Conditioning, Labe
     pick = recipe.conditioning
     if pick is None:
         return rows.Conditioning("none"), UNLABELED
-    if classes < 2:
-        raise Unusable(f"conditioning {pick.name}: the data have {classes or 'no'} classes; it needs labels of at least 2")
+    if why := catalog.unlabeled(recipe, classes, 1.0):
+        raise Unusable(why)
     options = catalog.options("conditioning", pick)
     told = options.pop("generator", "none")
     if told == AUTO:
@@ -104,8 +106,11 @@ def _measured(recipe: Recipe, made: Networks) -> Recipe:
     options = catalog.options("loss", recipe.loss)
     if AUTO not in options.values():
         return recipe
+    generator, discriminator = copy.deepcopy((made.generator, made.discriminator))  # a pass moves running statistics
     with torch.no_grad():
-        fake = made.generator(made.generator.draw(256, torch.device("cpu")))
-        energy = float(made.discriminator(fake).score.mean())
+        fake = generator(generator.draw(256, torch.device("cpu")))
+        if len(fake.shape) == 2:  # an untrained generator of vectors hardly leaves 0; the data have unit deviation
+            fake = torch.randn_like(fake)
+        energy = float(discriminator(fake).score.mean())
     numbers = {name: energy if value == AUTO else value for name, value in options.items()}
     return recipe.model_copy(update={"loss": Choice(name=recipe.loss.name, options=numbers)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import Literal
 
@@ -64,15 +63,16 @@ def energy_autoencoder(
     discriminator_norm: Norm = "batch",
     prior: Prior = "normal",
 ) -> Networks:
-    """Images: ``width`` channels after the first halving, doubling to a map b x b. Vectors: codes of at most half the size.
+    """Images: ``width`` channels after the first halving, doubling to a map b x b. Vectors: two hidden layers, codes doubled.
 
-    Source: zhao2016ebgan, section 4 and appendix (which batch-normalizes both networks).
+    Codes are longer than samples, as those of the paper's 64 x 64 images: what keeps the auto-encoder from copying is the energy
+    of fakes and not a bottleneck. Source: zhao2016ebgan, sections 2.3 and 4, appendix (which batch-normalizes both networks).
     """
     if error not in ("norm", "mean-square"):
         raise ValueError("error is norm or mean-square")
     if len(shape) == 1:
         generator = mlp(shape, latent=latent, width=width, prior=prior).generator
-        code = max(1, math.prod(shape) // 2)
+        code = 2 * shape[0]
         discriminator = EnergyAutoEncoder(vector_coder(shape[0], code, width), vector_coder(code, shape[0], width), error)
         xavier(discriminator)
     else:
