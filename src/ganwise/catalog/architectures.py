@@ -126,7 +126,7 @@ ARCHITECTURES: dict[str, Entry] = {
             "latent": 64,
             "width": AUTO,
             "full_side": AUTO,
-            "blocks": 2,
+            "blocks": AUTO,
             "expansion": 2,
             "group": 16,
             "prior": "normal",

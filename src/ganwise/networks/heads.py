@@ -30,6 +30,7 @@ class ProjectionScorer(Scorer):
     def __init__(self, trunk: nn.Module, width: int, classes: int) -> None:
         super().__init__(trunk, width)
         self.proxies = nn.Embedding(classes, width)
+        nn.init.xavier_uniform_(self.proxies.weight)  # as in the authors' code: of the size of psi's weights
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Output:
         said = super().forward(x)

@@ -1,0 +1,67 @@
+"""Maps of image networks: how many channels they have at each side, and how they are doubled, halved and smoothed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, conv_transpose2d
+
+from ganwise.shapes import side_stages
+
+
+def sides(side: int) -> list[int]:
+    """Sides of an image network's maps, from the smallest b to the image's b * 2^k."""
+    stages = side_stages(side)
+    assert stages is not None, "build refuses other sides"
+    bottom, doublings = stages
+    return [bottom << k for k in range(doublings + 1)]
+
+
+def taper(width: int, sides: list[int], full_side: int) -> list[int]:
+    """Channels at each side: ``width`` up to ``full_side``, half as many with each doubling beyond, never fewer than one."""
+    return [max(1, width >> max(0, (-(-side // full_side) - 1).bit_length())) for side in sides]
+
+
+class Binomial(nn.Module):
+    """The filter [1, 3, 3, 1] / 8 along both sides, on each channel alone, with ``gain``.
+
+    It is the bilinear [1, 2, 1] joined with the [1, 1] that doubling or halving takes. Source: karras2020stylegan2, appendix B.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        super().__init__()
+        row = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        self.register_buffer("kernel", gain * torch.outer(row, row)[None, None], persistent=False)
+        self.kernel: Tensor
+
+    def on(self, x: Tensor) -> Tensor:
+        """The kernel for each channel of x, (C, 1, 4, 4)."""
+        return self.kernel.expand(x.shape[1], 1, 4, 4)
+
+
+class Double(Binomial):
+    """(B, C, H, W) to (B, C, 2H, 2W)."""
+
+    def __init__(self) -> None:
+        super().__init__(gain=4.0)  # three of four places are zeros before the filter
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv_transpose2d(x, self.on(x), stride=2, padding=1, groups=x.shape[1])
+
+
+class Halve(Binomial):
+    """(B, C, H, W) to (B, C, H/2, W/2)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv2d(x, self.on(x), stride=2, padding=1, groups=x.shape[1])
+
+
+class Smooth(Binomial):
+    """The filter alone; the side grows by 2 * padding - 3."""
+
+    def __init__(self, padding: int, gain: float = 1.0) -> None:
+        super().__init__(gain)
+        self.padding = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv2d(x, self.on(x), padding=self.padding, groups=x.shape[1])
