@@ -42,7 +42,7 @@ def small(name: str) -> Recipe:
 
 def started(key: str) -> tuple[GAN, Dataset]:
     name, source = SOURCES[key]
-    return build(small(name), data(source).shape), data(source)
+    return build(small(name), data(source).shape, classes=len(data(source).classes)), data(source)
 
 
 def ending(gan: GAN, records: list[Record], folder: Path) -> dict[str, object]:

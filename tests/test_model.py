@@ -83,6 +83,75 @@ def test_sampling_touches_neither_the_random_state_nor_the_mode() -> None:
     assert all(torch.equal(weights[name], value) for name, value in generator.state_dict().items())
 
 
+NAMES = ("cat", "dog", "7")
+
+
+def conditional(shares: tuple[float, ...] = (0.5, 0.25, 0.25)) -> Model:
+    """An untrained model of three classes."""
+    recipe = change(catalog.named("r1gan"), {"architecture.width": 8, "conditioning.name": "label-input"})
+    made = Model(build(recipe, (2,), classes=len(shares)), NAMES)
+    made.scaling.shares.copy_(torch.tensor(shares))
+    return made
+
+
+def test_a_conditional_model_knows_the_names_of_its_classes_and_keeps_them(tmp_path: Path) -> None:
+    model.save(conditional(), tmp_path / "model.safetensors")
+    after = model.load(tmp_path / "model.safetensors")
+    assert after.classes == NAMES
+    assert [after.label(text) for text in ("dog", "7", "0", "2")] == [1, 2, 0, 2]
+    np.testing.assert_array_equal(after.sample(9), conditional().sample(9))
+
+
+def test_a_file_that_tells_only_the_number_of_classes_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    model.save(conditional(), path)
+    rewrite(classes=3)(path)
+    assert model.load(path).classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("text", ["bird", "3", "-1", "", "²"])
+def test_an_unknown_class_is_refused_with_those_there_are(text: str) -> None:
+    with pytest.raises(Unusable, match="cat, dog"):
+        conditional().label(text)
+
+
+@pytest.mark.parametrize(("n", "counts"), [(8, [4, 2, 2]), (100, [50, 25, 25]), (2, [1, 1, 0]), (1, [0, 1, 0])])
+def test_classes_are_drawn_by_their_shares(n: int, counts: list[int]) -> None:
+    labels = conditional().draw_labels(n, seed=3)
+    assert labels is not None
+    drawn = np.bincount(labels, minlength=3)
+    assert drawn.sum() == n
+    assert np.abs(drawn - counts).max() <= 1
+    assert made().draw_labels(n) is None
+
+
+def test_a_class_without_a_share_is_never_drawn() -> None:
+    labels = conditional((0.7, 0.0, 0.3)).draw_labels(1000)
+    assert labels is not None
+    assert set(labels) == {0, 2}
+
+
+def test_samples_are_of_the_classes_asked_for() -> None:
+    generator = conditional()
+    drawn = generator.draw_labels(20, 5)
+    np.testing.assert_array_equal(generator.sample(20, 5), generator.sample(20, 5, labels=drawn))
+    ones, twos = (generator.sample(20, 5, labels=np.full(20, label)) for label in (1, 2))
+    assert (ones != twos).any(1).all()
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 1, 3], [0, -1, 2]])
+def test_labels_that_are_no_classes_of_the_model_are_refused(labels: list[int]) -> None:
+    with pytest.raises(Unusable, match="3 samples need as many numbers from 0 to 2"):
+        conditional().sample(3, labels=np.array(labels))
+
+
+def test_a_model_without_classes_is_told_none() -> None:
+    with pytest.raises(Unusable, match="without classes"):
+        made().sample(3, labels=np.zeros(3, np.int64))
+    with pytest.raises(Unusable, match="without classes"):
+        made().label("0")
+
+
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1

@@ -28,6 +28,14 @@ def test_small_images_are_enlarged_without_blur() -> None:
     assert set(np.unique(tile)) <= {0, 255}
 
 
+def test_each_class_has_a_row_of_its_own() -> None:
+    labels = np.array([4, 2, 4, 4])
+    images = np.stack([np.full((32, 32, 1), 10 * label, np.uint8) for label in labels])
+    sheet = np.asarray(pictures.by_class(images, labels).convert("L"))
+    assert sheet.shape == (2 * 36 + 4, 3 * 36 + 4)
+    assert [(sheet[4:36] == 20).sum(), (sheet[40:72] == 40).sum()] == [32 * 32, 3 * 32 * 32]
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_of_either_kind_become_rgb(channels: int) -> None:
     assert pictures.picture(np.zeros((4, 16, 16, channels), np.uint8)).mode == "RGB"

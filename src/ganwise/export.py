@@ -31,7 +31,8 @@ def to_safetensors(model: Model, folder: Path) -> Path:
 
 
 def to_onnx(model: Model, path: Path) -> Path:
-    """Writes the generator, latents (B, latent) to samples as the networks have them, images (B, C, H, W) in [-1, 1].
+    """Writes the generator: latents ``z`` (B, latent), and ``labels`` (B,) int64 of a conditional model, to ``samples``: images
+    (B, C, H, W) in [-1, 1], vectors (B, D) of zero mean and unit deviation, as they were in training.
 
     Raises:
         Unusable: The extra is not installed, or ONNX runtime's outputs differ from ours by more than `TOLERANCE`.
@@ -42,27 +43,28 @@ def to_onnx(model: Model, path: Path) -> Path:
         import onnxscript  # noqa: F401
     except ImportError:
         raise Unusable("export --format onnx needs the extra: pip install 'ganwise[onnx]'") from None
-    network, latent = Standalone(model), model.generator.latent
+    network = Standalone(model)
     with tempfile.TemporaryDirectory() as folder:
         beside = Path(folder) / path.name
-        _translate(network, latent, beside)
+        _translate(network, beside)
         onnx.checker.check_model(beside)
-        compare(network, beside, latent)
+        compare(network, beside)
         write_bytes(path, beside.read_bytes())
     write_bytes(path.with_suffix(".onnx.sha256"), f"{sha256(path)}  {path.name}\n".encode())
     return path
 
 
-def _translate(network: nn.Module, latent: int, path: Path) -> None:
+def _translate(network: Standalone, path: Path) -> None:
+    batch, inputs = torch.export.Dim("batch", min=1), network.inputs(2)
     with _quiet():
         program = torch.onnx.export(
             network,
-            (torch.zeros(2, latent),),
+            tuple(inputs.values()),
             dynamo=True,
             verbose=False,
-            input_names=["z"],
+            input_names=list(inputs),
             output_names=["samples"],
-            dynamic_shapes={"z": {0: torch.export.Dim("batch", min=1)}},
+            dynamic_shapes={name: {0: batch} for name in inputs},
         )
     assert program is not None
     program.save(path, external_data=False)
@@ -83,20 +85,26 @@ def _quiet() -> Iterator[None]:
 
 
 class Standalone(nn.Module):
-    """A copy of the averaged generator alone, as it is used: on the processor, with one input."""
+    """A copy of the averaged generator alone, as it is used: on the processor, its samples as the data has them but for scale."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.generator = copy.deepcopy(model.generator).cpu()
+        self.generator, self.view = copy.deepcopy(model.generator).cpu(), copy.deepcopy(model.scaling.view).cpu()
+        self.classes = len(model.classes) if model.conditional else 0
         self.eval()
 
-    def forward(self, z: Tensor) -> Tensor:
-        samples: Tensor = self.generator(z)
-        return samples
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.view.decode(self.generator(z, labels))
+
+    def inputs(self, n: int, seed: int = 0) -> dict[str, Tensor]:
+        """Latents and, where it reads them, labels for n samples."""
+        draws = torch.Generator().manual_seed(seed)
+        drawn = {"z": self.generator.draw(n, torch.device("cpu"), draws)}
+        return drawn | ({"labels": torch.randint(self.classes, (n,), generator=draws)} if self.classes else {})
 
 
-def compare(network: nn.Module, path: Path, latent: int) -> None:
-    """Runs both on the same latents, at several batch sizes.
+def compare(network: Standalone, path: Path) -> None:
+    """Runs both on the same latents and labels, at several batch sizes.
 
     Raises:
         Unusable: The outputs differ by more than `TOLERANCE`.
@@ -104,12 +112,11 @@ def compare(network: nn.Module, path: Path, latent: int) -> None:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    draws = torch.Generator().manual_seed(0)
     for n in (1, 4, 17):
-        z = torch.randn(n, latent, generator=draws)
+        inputs = network.inputs(n, seed=n)
         with torch.no_grad():
-            ours = network(z).numpy()
-        theirs = session.run(None, {"z": z.numpy()})[0]
+            ours = network(**inputs).numpy()
+        theirs = session.run(None, {name: value.numpy() for name, value in inputs.items()})[0]
         difference = float(np.abs(ours - theirs).max())
         if not difference <= TOLERANCE:
             raise Unusable(f"{path.name}: not written: ONNX differs from PyTorch by {difference:.1e}, over {TOLERANCE:.0e}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from ganwise.artifacts import read_json, sha256, write_bytes, write_json
 from ganwise.build import GAN, build
+from ganwise.catalog import closest
 from ganwise.recipe import from_data
 from ganwise.types import Unusable
 
@@ -19,12 +21,13 @@ FORMAT = 1
 
 
 class Model(nn.Module):
-    """A generator with its scaling: latents to samples as the data has them."""
+    """A generator with its scaling: latents to samples as the data has them. ``classes`` are the names of the data's classes."""
 
-    def __init__(self, gan: GAN) -> None:
+    def __init__(self, gan: GAN, classes: Sequence[str] = ()) -> None:
         super().__init__()
         self.generator, self.scaling = gan.average, gan.scaling
-        self.recipe, self.shape, self.classes = gan.recipe, gan.shape, gan.classes
+        self.recipe, self.shape = gan.recipe, gan.shape
+        self.classes = tuple(classes) or numbered(gan.classes)
 
     @property
     def conditional(self) -> bool:
@@ -35,13 +38,16 @@ class Model(nn.Module):
     def sample(self, n: int, seed: int = 0, batch: int = 500, labels: np.ndarray | None = None) -> np.ndarray:
         """n samples: images (n, H, W, C) uint8, vectors (n, D) float32. Leaves every other random state as it was.
 
-        A conditional model makes the classes ``labels`` (n,), or as many of each as the training data have.
+        A conditional model makes samples of the classes ``labels`` (n,), by default those that `draw_labels` gives.
+
+        Raises:
+            Unusable: The labels are not n classes of this model, or it is not conditional.
         """
         device = self.scaling.shift.device
         draws = torch.Generator(device).manual_seed(seed)
         training = self.generator.training
         self.generator.eval()
-        told = self._labels(n, seed, labels)
+        told = self._told(n, self.draw_labels(n, seed) if labels is None else labels)
         parts = []
         for first in range(0, n, batch):
             z = self.generator.draw(min(batch, n - first), device, draws)
@@ -50,16 +56,43 @@ class Model(nn.Module):
         self.generator.train(training)
         return np.concatenate(parts)
 
-    def _labels(self, n: int, seed: int, labels: np.ndarray | None) -> Tensor | None:
-        """Classes by their shares, each as often as rounding allows, in random order; those wanted, where they are given."""
+    def draw_labels(self, n: int, seed: int = 0) -> np.ndarray | None:
+        """n classes, each as often as in the training data but for rounding, in random order; None where there are none."""
         if not self.conditional:
             return None
-        shares = self.scaling.shares
+        bounds = self.scaling.shares.cpu().double().cumsum(0)
+        drawn = torch.searchsorted(bounds, (torch.arange(n, dtype=torch.float64) + 0.5) / n).clamp(max=len(bounds) - 1)
+        order: np.ndarray = drawn[torch.randperm(n, generator=torch.Generator().manual_seed(seed))].numpy()
+        return order
+
+    def _told(self, n: int, labels: np.ndarray | None) -> Tensor | None:
         if labels is None:
-            places = (torch.arange(n, device=shares.device) + 0.5) / n
-            drawn = torch.searchsorted(shares.cumsum(0), places).clamp(max=len(shares) - 1)
-            return drawn[torch.randperm(n, generator=torch.Generator().manual_seed(seed)).to(drawn.device)]
-        return torch.as_tensor(labels, dtype=torch.long, device=shares.device)
+            return None
+        if not self.conditional:
+            raise Unusable("labels: this model was trained without classes and can't be told one")
+        told = torch.as_tensor(labels, dtype=torch.long, device=self.scaling.shares.device)
+        if told.shape != (n,) or not bool(((told >= 0) & (told < len(self.classes))).all()):
+            raise Unusable(f"labels: {n} samples need as many numbers from 0 to {len(self.classes) - 1}")
+        return told
+
+    def label(self, text: str) -> int:
+        """The number of the class that ``text`` names, or else numbers.
+
+        Raises:
+            Unusable: No such class, or the model has none.
+        """
+        if not self.conditional:
+            raise Unusable(f"--label {text}: this model was trained without classes; train one with conditioning.name=projection")
+        if text in self.classes:
+            return self.classes.index(text)
+        if text.isdecimal() and int(text) < len(self.classes):
+            return int(text)
+        raise Unusable(f"--label {text}: no such class: {closest(text, self.classes)}; or a number below {len(self.classes)}")
+
+
+def numbered(classes: int) -> tuple[str, ...]:
+    """Names of classes that have none."""
+    return tuple(str(number) for number in range(classes))
 
 
 def save(model: Model, path: Path) -> str:
@@ -88,7 +121,9 @@ def load(path: Path, device: str | torch.device = "cpu") -> Model:
         raise Unusable(f"{path}: damaged: its SHA-256 is not the one in {path.with_suffix('.json').name}")
     try:
         recipe = from_data(config["recipe"], str(path.with_suffix(".json")))
-        model = Model(build(recipe, tuple(config["shape"]), classes=int(config.get("classes", 0))))
+        said = config.get("classes", 0)  # a number in files of the first version, now the names
+        classes = numbered(said) if isinstance(said, int) else tuple(map(str, said))
+        model = Model(build(recipe, tuple(config["shape"]), classes=len(classes)), classes)
         model.load_state_dict(safetensors.load_file(path))
     except (Unusable, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise Unusable(f"{path}: not a model of this version: {str(error).splitlines()[0]}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,30 @@ def picture(samples: np.ndarray, against: np.ndarray | None = None) -> Image.Ima
 
 def grid(images: np.ndarray, columns: int | None = None, least: int = 32) -> Image.Image:
     """Tiles with a gap of an eighth of their side, without which 8x8 digits can't be read; small ones are enlarged."""
-    n, side = len(images), images.shape[1]
-    columns = columns or math.ceil(math.sqrt(n))
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    return _sheet(images, [divmod(i, columns) for i in range(len(images))], least)
+
+
+def by_class(images: np.ndarray, labels: np.ndarray, least: int = 32) -> Image.Image:
+    """As `grid`, a row for each class that occurs in ``labels`` (N,)."""
+    seen: dict[int, int] = dict.fromkeys(sorted(set(labels.tolist())), 0)
+    places = []
+    for label in labels.tolist():
+        places.append((list(seen).index(label), seen[label]))
+        seen[label] += 1
+    return _sheet(images, places, least)
+
+
+def _sheet(images: np.ndarray, places: Sequence[tuple[int, int]], least: int) -> Image.Image:
+    """Images at their (row, column)."""
+    side = images.shape[1]
     times = max(1, math.ceil(least / side))
     tile, gap = side * times, max(2, side * times // 8)
-    rows = math.ceil(n / columns)
+    rows, columns = (1 + max(numbers) for numbers in zip(*places, strict=True))
     sheet = Image.new("RGB", (columns * (tile + gap) + gap, rows * (tile + gap) + gap), PAPER)
-    for i, image in enumerate(images):
+    for image, (row, column) in zip(images, places, strict=True):
         picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).convert("RGB")
-        place = (gap + i % columns * (tile + gap), gap + i // columns * (tile + gap))
+        place = (gap + column * (tile + gap), gap + row * (tile + gap))
         sheet.paste(picture.resize((tile, tile), Image.Resampling.NEAREST), place)
     return sheet
 

@@ -1,6 +1,6 @@
 """From a recipe to a GAN: the only factory. Here the catalog's names become functions, and ``auto`` becomes a number."""
 
-from ganwise.build.auto import resolve
+from ganwise.build.auto import resolve, suited
 from ganwise.build.factory import build
 from ganwise.build.gan import GAN, Player, Scaling
 from ganwise.build.rows import (
@@ -28,4 +28,5 @@ __all__ = [
     "Scaling",
     "build",
     "resolve",
+    "suited",
 ]

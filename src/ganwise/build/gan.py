@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ganwise import networks, ramp, regularizers
+from ganwise import catalog, networks, ramp, regularizers
 from ganwise.networks.pair import View
 from ganwise.objective import Objective, Part
 from ganwise.recipe import Optimizer, Recipe
@@ -134,11 +134,9 @@ class GAN:
         Raises:
             Unusable: The GAN is conditioned on labels, and some are unknown.
         """
-        unknown = int((labels < 0).sum())
-        if self.generator.labels.generator != "none" and unknown:
-            raise Unusable(
-                f"conditioning: {unknown} of {len(labels)} training samples have no label; label all, or leave conditioning out"
-            )
+        share = float((labels >= 0).double().mean())
+        if why := catalog.unlabeled(self.recipe, self.classes, share):
+            raise Unusable(why)
         self.scaling.fit(values, labels)
 
     def settings(self, player: Player, update: int) -> dict[str, Any]:

@@ -230,13 +230,14 @@ def sample(
     n: Annotated[int, typer.Option("-n", min=1, help="how many")] = 64,
     out: Annotated[Path, typer.Option(help="samples.npz for arrays, or a .png for a grid")] = Path("samples.png"),
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    label: Annotated[str | None, typer.Option(help="a class by its name or number, of a model that was told classes")] = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
-    """Draw samples from a run's model."""
+    """Draw samples from a run's model; a grid of a model that was told classes has a row for each."""
     from ganwise.cli import single
 
-    single.sample(run, n, out, seed, device, json)
+    single.sample(run, n, out, seed, label, device, json)
 
 
 @app.command()

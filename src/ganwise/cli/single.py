@@ -16,7 +16,7 @@ from torch import nn
 from ganwise import export as exports
 from ganwise import machine, model, pictures
 from ganwise.artifacts import RunDirectory, claim, sha256, write_bytes, write_json
-from ganwise.build import resolve
+from ganwise.build import suited
 from ganwise.cli import live, runs, show
 from ganwise.data import Dataset, load, open_saved
 from ganwise.evaluate import prepare
@@ -56,7 +56,7 @@ def train(
     device = runs.device(settings.device)
     machine.precision(settings.precision, device, nn.Identity())  # refused before anything is written
     dataset = load(data, size=size, strict=strict)
-    resolve(chosen, dataset.shape)  # refused before anything is written
+    suited(chosen, dataset)  # refused before anything is written
     run = _directory(out, f"{dataset.name}-{Path(recipe).stem}", settings.resume)
     torch.set_num_threads(settings.threads)
     if settings.deterministic:
@@ -133,16 +133,26 @@ def _data(run: RunDirectory, told: Mapping[str, Any]) -> Dataset:
     return dataset
 
 
-def sample(path: Path, n: int, out: Path, seed: int, device: str, json: bool) -> None:
+def sample(path: Path, n: int, out: Path, seed: int, label: str | None, device: str, json: bool) -> None:
+    """Of a conditional model a grid has a row for each class, and arrays as many of each class as the training data."""
     if out.suffix not in (".png", ".npz"):
         raise Unusable(f"--out {out}: expected a .png (a grid) or a .npz (arrays)")
     if out.suffix == ".png" and n > MOST_TILES:
         raise Unusable(f"-n {n}: a grid holds {MOST_TILES:,} samples at most; write more to a .npz with --out samples.npz")
     run = RunDirectory.open(runs.find(path))
-    samples = model.load(run.model, runs.device(device)).sample(n, seed)
+    generator = model.load(run.model, runs.device(device))
+    labels = generator.draw_labels(n, seed)
+    if label is not None:
+        labels = np.full(n, generator.label(label))
+    elif labels is not None and out.suffix == ".png":
+        labels = np.sort(np.arange(n) % len(generator.classes))
+    samples = generator.sample(n, seed, labels=labels)
     with _writing(out):
-        _write(samples, out)
-    show.result({"out": str(out), "n": n, "shape": samples.shape[1:], "seed": seed}, json, lambda: print(out))
+        _write(samples, labels, generator.classes, out)
+    told = {"out": str(out), "n": n, "shape": samples.shape[1:], "seed": seed}
+    if labels is not None:
+        told["classes"] = [generator.classes[i] for i in sorted(set(labels.tolist()))]
+    show.result(told, json, lambda: print(out))
 
 
 @contextmanager
@@ -153,12 +163,14 @@ def _writing(out: Path) -> Iterator[None]:
         raise Unusable(f"--out {out}: can't be written: {error.strerror}; name another place with --out") from None
 
 
-def _write(samples: np.ndarray, out: Path) -> None:
+def _write(samples: np.ndarray, labels: np.ndarray | None, classes: Sequence[str], out: Path) -> None:
     if out.suffix == ".png":
-        pictures.save(pictures.picture(samples), out)
+        rows = labels is not None and samples.ndim == 4 and 1 < len(set(labels.tolist())) <= len(labels) // 2
+        pictures.save(pictures.by_class(samples, labels) if rows and labels is not None else pictures.picture(samples), out)
         return
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, samples=samples)
+    told = {} if labels is None else {"labels": labels, "classes": np.array(classes)}
+    np.savez_compressed(buffer, samples=samples, **told)  # type: ignore[arg-type]  # numpy's stub takes **kwds for allow_pickle
     write_bytes(out, buffer.getvalue())
 
 

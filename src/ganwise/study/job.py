@@ -11,7 +11,7 @@ from typing import Any
 
 from ganwise import artifacts, export, model
 from ganwise.audit import audit
-from ganwise.build import resolve
+from ganwise.build import suited
 from ganwise.data import Dataset, load
 from ganwise.select import Advice, known, select
 from ganwise.study import race
@@ -75,7 +75,7 @@ def run(request: Request, hooks: Hooks) -> dict[str, Any]:
 
 def _buildable(entrant: Entrant, data: Dataset) -> None:
     try:
-        resolve(entrant.recipe, data.shape)
+        suited(entrant.recipe, data)
     except Unusable as error:
         raise Unusable(f"{entrant.name}: {error}") from None
 

@@ -204,7 +204,7 @@ class Trial:
 
     def _check(self, gan: GAN, bench: Bench, record: Record) -> None:
         """Measures the averaged generator on validation, keeps it if it is the best so far, and draws its grid."""
-        snapshot = model.Model(gan)
+        snapshot = model.Model(gan, self.data.classes)
         if not all(bool(w.isfinite().all()) for w in snapshot.state_dict().values()):
             return  # bytes of a diverged generator would look finite; what was good before stays
         fakes = snapshot.sample(bench.n, CHECK_SEED)
