@@ -1,0 +1,174 @@
+"""The Dirac-GAN: data at 0, G = theta, D(x) = psi x. Which losses and penalties converge is known in closed form.
+
+Source: mescheder2018converge, sections 2 and 3. Near the equilibrium (0, 0) the two players' gradient field is linear; its
+eigenvalues are -g/2 + sqrt(g^2/4 - f'(0)^2) for a zero-centered penalty of strength g, and +- i f'(0) without one.
+"""
+
+from __future__ import annotations
+
+import cmath
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganwise.augmentations import InstanceNoise
+from ganwise.losses import hinge, minimax, non_saturating, relativistic, wasserstein
+from ganwise.objective import Objective, Output, Pass
+from ganwise.regularizers import gradient_penalty, r1, r2, weight_clipping
+
+STEP = 0.1
+
+
+class Line(nn.Module):
+    """D(x) = psi x, or G(z) = theta whatever z is."""
+
+    def __init__(self, number: float) -> None:
+        super().__init__()
+        self.number = nn.Parameter(torch.tensor(number, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.number * x
+
+
+class Game:
+    """Gradient descent of both players on the library's objectives, with what each pass gives them."""
+
+    def __init__(
+        self,
+        *objectives: Objective,
+        start: tuple[float, float] = (1e-3, 1e-3),
+        noise: Callable[[Tensor], Tensor] = lambda x: x,
+        batch: int = 1,
+        project: Callable[[nn.Module], None] = lambda d: None,
+    ) -> None:
+        self.G, self.D = Line(start[0]), Line(start[1])
+        self.objectives, self.noise, self.batch, self.project = objectives, noise, batch, project
+
+    def look(self, x: Tensor) -> Output:
+        return Output(self.D(self.noise(x)).flatten())
+
+    def gradient(self, player: str) -> Tensor:
+        ones = torch.ones(self.batch, 1, dtype=torch.float64)
+        real, fake = 0 * ones, self.G(ones)
+        p = Pass(0, self.G, self.look, real, fake, ones, None, self.look(real), self.look(fake), self.D)
+        loss = torch.stack([getattr(o, player)(p) for o in self.objectives]).sum()
+        (gradient,) = torch.autograd.grad(loss, (self.D if player == "discriminator" else self.G).number)
+        return gradient
+
+    def play(self, steps: int, simultaneous: bool = True, step: float = STEP) -> list[float]:
+        """Distances from the equilibrium, after each step of both players."""
+        distances = []
+        for _ in range(steps):
+            of_d = self.gradient("discriminator")
+            of_g = self.gradient("generator") if simultaneous else None
+            self.D.number.data -= step * of_d
+            self.project(self.D)
+            self.G.number.data -= step * (self.gradient("generator") if of_g is None else of_g)
+            distances.append(float(torch.hypot(self.D.number, self.G.number).detach()))
+        return distances
+
+
+def eigenvalues(slope: float, penalty: float) -> list[complex]:
+    """Of the gradient field at the equilibrium: slope f'(0) of the loss, penalty g / 2 psi^2."""
+    root = cmath.sqrt(penalty**2 / 4 - slope**2)
+    return [-penalty / 2 + root, -penalty / 2 - root]
+
+
+def expected(slope: float, penalty: float) -> tuple[int, float]:
+    """Steps of a turn around the equilibrium, 200 where there is none; and the slower mode's factor, |1 + STEP eigenvalue|."""
+    found = [1 + STEP * value for value in eigenvalues(slope, penalty)]
+    angle = abs(cmath.phase(found[0]))
+    return round(2 * cmath.pi / angle) if angle else 200, max(map(abs, found))
+
+
+def factor(distances: list[float], last: int) -> float:
+    """By how much the distance changes in a step, over the last ones."""
+    return (distances[-1] / distances[-1 - last]) ** (1 / last)
+
+
+LOSSES = {
+    "minimax": (minimax(), 0.5),
+    "non-saturating": (non_saturating(), 0.5),
+    "relativistic": (relativistic(), 0.5),
+    "wasserstein": (wasserstein(), 1.0),
+    "hinge": (hinge(), 1.0),
+}
+PENALTIES = {
+    "R1": ((r1(0.6),), 0.6),
+    "R2": ((r2(0.6),), 0.6),
+    "R1 and R2": ((r1(0.6), r2(0.6)), 1.2),
+    "strong R1": ((r1(2.6),), 2.6),
+    "gradient penalty centered at 0": ((gradient_penalty(0.3, 0.0),), 0.6),
+}
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_with_a_zero_centered_penalty_every_loss_converges_at_the_rate_of_the_eigenvalues(loss: str, penalty: str) -> None:
+    (objective, slope), (penalties, strength) = LOSSES[loss], PENALTIES[penalty]
+    turn, slowest = expected(slope, strength)
+    assert slowest < 1
+    distances = Game(objective, *penalties).play(3 * turn)
+    assert distances[-1] < 1e-2 * distances[0]
+    assert factor(distances, turn) == pytest.approx(slowest, rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_without_a_penalty_simultaneous_steps_diverge_at_the_rate_of_the_eigenvalues(loss: str) -> None:
+    objective, slope = LOSSES[loss]
+    distances = Game(objective).play(400)
+    assert distances[-1] > 1.5 * distances[0]
+    assert factor(distances, 300) == pytest.approx(abs(1 + STEP * 1j * slope), rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_without_a_penalty_alternating_steps_go_around_forever(loss: str) -> None:
+    objective, _ = LOSSES[loss]
+    distances = Game(objective).play(700, simultaneous=False)
+    assert max(distances) < 1.2 * distances[0]
+    assert max(distances[-200:]) > 0.9 * max(distances[:200]), "and come no closer"
+
+
+def test_a_clipped_critic_goes_around_and_a_critic_held_at_slope_one_oscillates() -> None:
+    clipped = Game(wasserstein(), start=(1.0, 0.5), project=weight_clipping(0.3)).play(800, simultaneous=False)
+    held = Game(wasserstein(), gradient_penalty(1.0, 1.0), start=(1.0, 0.5)).play(800)
+    for distances in (clipped, held):
+        assert min(distances[-500:]) > 0.1
+
+
+@pytest.mark.parametrize("loss", ["minimax", "non-saturating", "relativistic"])
+def test_instance_noise_converges_at_the_rate_of_its_eigenvalues(loss: str) -> None:
+    """f'' s^2 + sqrt(f''^2 s^4 - f'^2), so that it damps like a penalty of strength -2 f'' s^2 = s^2 / 2 (section 3)."""
+    torch.manual_seed(0)
+    distances = Game(LOSSES[loss][0], noise=Mirrored(InstanceNoise(1.0)), batch=4000).play(290)
+    turn, slowest = expected(0.5, 0.5)
+    assert distances[-1] < 1e-2 * distances[0]
+    assert factor(distances, turn) == pytest.approx(slowest, abs=2e-3)
+
+
+class Mirrored:
+    """Noise whose mean over the batch is 0 exactly: every deviate comes with its opposite."""
+
+    def __init__(self, noise: InstanceNoise) -> None:
+        self.noise = noise
+
+    def __call__(self, x: Tensor) -> Tensor:
+        half = x[: len(x) // 2]
+        moved = self.noise(half) - half
+        return x + torch.cat([moved, -moved])
+
+
+FAR = {
+    "non-saturating with R1": (non_saturating(), r1(1.0)),
+    "relativistic with R1 and R2": (relativistic(), r1(0.5), r2(0.5)),
+    "wasserstein with R1": (wasserstein(), r1(1.0)),
+    "hinge with R1": (hinge(), r1(1.0)),
+}
+
+
+@pytest.mark.parametrize("simultaneous", [True, False])
+@pytest.mark.parametrize("name", FAR)
+def test_from_afar_too_a_zero_centered_penalty_leads_to_the_equilibrium(name: str, simultaneous: bool) -> None:
+    assert Game(*FAR[name], start=(2.0, -1.5)).play(700, simultaneous)[-1] < 1e-6
