@@ -45,7 +45,10 @@ def f_gan(divergence: Divergence, practical: bool = True) -> Objective:
 
 
 def least_squares(fake: float = 0.0, real: float = 1.0, wanted: float = 1.0) -> Objective:
-    """Targets a = fake, b = real, c = wanted; (-1, 1, 0) is Pearson's chi squared. Source: mao2017lsgan, equation 2."""
+    """Targets a = fake, b = real, c = wanted; (-1, 1, 0) is half Pearson's chi squared of 2q from p + q.
+
+    Source: mao2017lsgan, equation 2, section 3.2.2.
+    """
     return Objective(
         lambda p: 0.5 * ((p.r - real) ** 2).mean() + 0.5 * ((p.f - fake) ** 2).mean(),
         lambda p: 0.5 * ((p.f - wanted) ** 2).mean(),
