@@ -14,12 +14,13 @@ def _no_classes(source: str) -> Fit:
     return Fit("conditioning", (), True, "its discriminator has no place for a class", (source,))
 
 
+# mixes_samples: a score depends on the rest of the batch. bounded: images end in tanh, so that they lie in [-1, 1]
 ARCHITECTURES: dict[str, Entry] = {
     "mlp": Entry(
         "Fully connected generator and discriminator; the discriminator may use maxout, as in the original GAN.",
         ("goodfellow2014gan", "goodfellow2013maxout"),
         options={"latent": AUTO, "width": AUTO, "depth": 2, "pieces": 0, "dropout": 0.0, "prior": "normal"},
-        traits={"images": True, "vectors": True, "locality": False, "mixes_samples": False},
+        traits={"images": True, "vectors": True, "locality": False, "mixes_samples": False, "bounded": True},
     ),
     "dcgan": Entry(
         "Transposed convolutions up from a b x b map, strided convolutions down; for square images of side b times 2^k.",
@@ -31,7 +32,7 @@ ARCHITECTURES: dict[str, Entry] = {
             "generator_norm": "batch",
             "discriminator_norm": "none",
         },
-        traits={"images": True, "vectors": False, "locality": True, "mixes_samples": False},
+        traits={"images": True, "vectors": False, "locality": True, "mixes_samples": False, "bounded": True},
     ),
     "autoencoder": Entry(
         "The discriminator is an auto-encoder and its score the reconstruction error; the generator is shaped like its decoder.",
@@ -48,7 +49,7 @@ ARCHITECTURES: dict[str, Entry] = {
             "last": "linear",
             "prior": "uniform",
         },
-        traits={"images": True, "vectors": True, "locality": True, "mixes_samples": False},
+        traits={"images": True, "vectors": True, "locality": True, "mixes_samples": False, "bounded": False},
         fits=(_energies("boundary-equilibrium", "energy-margin"), _no_classes("berthelot2017began")),
     ),
     "energy-autoencoder": Entry(
@@ -56,7 +57,7 @@ ARCHITECTURES: dict[str, Entry] = {
         ("zhao2016ebgan", "radford2015dcgan"),
         formula="score(x) = |Dec(Enc(x)) - x|",
         options={"latent": 100, "width": AUTO, "error": "norm", "discriminator_norm": "batch", "prior": "normal"},
-        traits={"images": True, "vectors": True, "locality": True, "mixes_samples": True},
+        traits={"images": True, "vectors": True, "locality": True, "mixes_samples": True, "bounded": True},
         fits=(
             _energies("boundary-equilibrium", "energy-margin"),
             _no_classes("zhao2016ebgan"),
@@ -74,7 +75,7 @@ ARCHITECTURES: dict[str, Entry] = {
         ("denton2015lapgan",),
         formula="G_k(z_k, u(x_k+1)) makes h_k = x_k - u(d(x_k)); D_k reads h_k + u(x_k+1)",
         options={"latent": 100, "width": AUTO, "units": 512, "dropout": 0.5, "prior": "uniform"},
-        traits={"images": True, "vectors": False, "locality": True, "mixes_samples": False},
+        traits={"images": True, "vectors": False, "locality": True, "mixes_samples": False, "bounded": False},
         fits=(
             Fit(
                 "loss",
@@ -114,12 +115,12 @@ ARCHITECTURES: dict[str, Entry] = {
         },
         traits={"images": True, "vectors": False, "locality": True, "mixes_samples": False, "bounded": True},
         published={
-            "parameters at 32x32": "G 4,276,739 and D 1,053,824 with width 256, counted in the authors' code [code]; ours has one "
-            "bias more in D"
+            "parameters at 32x32": "G 4,276,739 and D 1,053,824 with width 256, counted in the authors' code [code]; ours has "
+            "one bias more in D"
         },
     ),
     "r3gan": Entry(
-        "Residual blocks that are wide inside and start as the identity, no normalization and no tricks: for RpGAN with R1 and R2.",
+        "Residual blocks that are wide inside and start as the identity, no normalization, no tricks: for RpGAN with R1 and R2.",
         ("huang2024r3gan",),
         formula="x + 1x1 (lrelu 3x3 in groups (lrelu 1x1 x)), last weight 0 at first, the others times L^(-1/4)",
         options={
@@ -132,7 +133,7 @@ ARCHITECTURES: dict[str, Entry] = {
             "prior": "normal",
         },
         traits={"images": True, "vectors": False, "locality": True, "mixes_samples": False, "bounded": False},
-        behavior="R1 and R2 at every update: lazy ones (every 8) fail completely; bfloat16 is fine and float16 ruins training [2nd]; "
+        behavior="R1 and R2 at every update: lazy ones (every 8) fail completely; bfloat16 is fine, float16 ruins it [2nd]; "
         "small rates without momentum. Gamma can't be carried over from one resolution to another.",
         published={
             "parameters of G": "20.7 M StackedMNIST, 20.8 M CIFAR-10 conditional, 22.4 M FFHQ-64, 23.1 M FFHQ-256, 82.9 M "
@@ -149,7 +150,7 @@ ARCHITECTURES: dict[str, Entry] = {
         ),
     ),
     "stylegan2": Entry(
-        "Latents become styles that scale each convolution's channels; noise adds detail; a residual discriminator compares samples.",
+        "Latents become styles that scale each convolution's channels; noise adds detail; the discriminator compares samples.",
         ("karras2020stylegan2", "karras2019stylegan", "karras2018progressive"),
         formula="w = f(z)    y = conv(s x) / |s W|, s = A w    image = sum over sides of doubled ToRGB(y)",
         options={
@@ -167,5 +168,14 @@ ARCHITECTURES: dict[str, Entry] = {
             "parameters at 1024x1024": "G 30,370,060 (28,794,124 with two mapping layers), D 29,012,513, as NVIDIA's code prints "
             "them [code]; ours are the same with latent 512, width 512, full_side 64"
         },
+        fits=(
+            Fit(
+                "regularizers",
+                ("weight-clipping",),
+                False,
+                "equalized learning rates keep weights at unit variance and scale them in use: clipping would leave nothing",
+                ("karras2018progressive", "arjovsky2017wgan"),
+            ),
+        ),
     ),
 }

@@ -41,7 +41,7 @@ def _conv(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def _up(inputs: int, outputs: int, norm: Norm) -> Residual:
-    """Doubles the side. The shortcut's 1x1 convolution comes before its upsampling: the same function at a quarter of the cost."""
+    """Doubles the side. The shortcut's 1x1 convolution comes before its upsampling: the same function, a quarter of the cost."""
     branch = [*norm(inputs), nn.ReLU(), nn.Upsample(scale_factor=2), _conv(inputs, outputs)]
     branch += [*norm(outputs), nn.ReLU(), _conv(outputs, outputs)]
     return Residual(Stack(*branch), nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.Upsample(scale_factor=2)))

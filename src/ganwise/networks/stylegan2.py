@@ -32,7 +32,7 @@ class Times(nn.Module):
 
 
 def equalize(network: nn.Module, rate: float = 1.0) -> None:
-    """Draws weights from N(0, 1 / rate^2) and uses them times rate / sqrt(fan-in), so that all layers learn at one relative speed.
+    """Draws weights from N(0, 1 / rate^2) and uses them times rate / sqrt(fan-in): all layers learn at one relative speed.
 
     ``rate`` multiplies the learning rate of these layers. Source: karras2018progressive, section 4.1.
     """
@@ -122,7 +122,8 @@ class Modulated(nn.Module):
             return y
         energy = self.convolution.weight.square().sum((2, 3))
         norms = scale.square() @ (energy if self.inputs_first else energy.T)  # (B, outputs)
-        return y * (norms + 1e-8).rsqrt().to(y.dtype)[:, :, None, None]
+        y = y * (norms + 1e-8).rsqrt().to(y.dtype)[:, :, None, None]
+        return y
 
 
 class Layer(nn.Module):
@@ -140,7 +141,7 @@ class Layer(nn.Module):
         self.strength, self.bias = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(1, outputs, 1, 1))
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        y = self.smooth(self.modulated(x, style))
+        y: Tensor = self.smooth(self.modulated(x, style))
         noise = torch.randn(len(x), *self.noise.shape[1:], device=x.device) if self.training else self.noise
         y = self.rectify(y + (self.strength * noise + self.bias).to(y.dtype))
         return y
@@ -177,7 +178,8 @@ class Synthesis(Labeled):
 
     def forward(self, styles: Tensor, labels: Tensor | None = None) -> Tensor:
         each = styles.unbind(1)
-        x, image = self.constant.expand(styles.shape[0], -1, -1, -1), None  # len() would fix the batch of an export
+        x: Tensor = self.constant.expand(styles.shape[0], -1, -1, -1)  # len() would fix the batch of an export
+        image: Tensor | None = None
         for i, layer in enumerate(self.layers):
             x = layer(x, each[i])
             if i % 2 == 0:  # the last layer of a side; its image shares the next layer's style
@@ -223,7 +225,7 @@ class Spread(nn.Module):
         n, _, height, width = x.shape
         together = math.gcd(n, self.group)
         exact = x.to(torch.promote_types(x.dtype, torch.float32))
-        parted = exact.unflatten(0, (together, n // together))  # samples i, i + n / together, ... make a group
+        parted = exact.reshape(together, n // together, *x.shape[1:])  # samples i, i + n / together, ... make a group
         spread = (parted.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
         plane = spread.repeat(together)[:, None, None, None].expand(-1, 1, height, width)
         return torch.cat([x, plane.to(x.dtype)], 1)
