@@ -100,7 +100,7 @@ def relativistic(form: str = "logistic") -> Objective:
 
 
 def relativistic_average(form: str = "logistic") -> Objective:
-    """Each sample against the mean of the other kind, as the author's code halves it. Source: jolicoeur2018relativistic, 4.2."""
+    """Each sample against the mean of the other kind. Source: jolicoeur2018relativistic, halved as in the author's code."""
     link = _link(form)
     return Objective(
         lambda p: 0.5 * (link(p.r - p.f.mean()).mean() + link(p.r.mean() - p.f).mean()),
@@ -114,15 +114,19 @@ def relativistic_average(form: str = "logistic") -> Objective:
 
 
 def loss_sensitive(margin: float = 2.4576, weight: float = 0.0) -> Objective:
-    """A fake's loss stays above a real one's by the samples' distance. Source: qi2020losssensitive, section 4."""
+    """A fake's loss stays above a real one's by the samples' distance. Source: qi2020losssensitive, and the author's code.
+
+    The loss is the raw score, as in the author's later code with a gradient penalty; the first one ended it in a ReLU. It has no
+    floor, so that a ``weight`` above 0 asks for a regularizer that bounds the slope.
+    """
     return generalized_loss_sensitive(0.0, margin, weight)
 
 
 def generalized_loss_sensitive(slope: float = -1.0, margin: float = 2.4576, weight: float = 0.0) -> Objective:
     """E C(margin mean|x - G(z)| + r - f), C(a) = a above 0, slope a below: 0 is loss-sensitive, 1 Wasserstein, -1 absolute.
 
-    The authors sum over pixels, with a factor of 2e-4: on their 64 x 64 x 3 numbers our mean times 2.4576, which does not depend
-    on the size. Source: qi2020losssensitive, section on GLS-GAN.
+    The author sums over pixels, with a factor of 2e-4: on 64 x 64 x 3 numbers the same as our mean times 2.4576, which does not
+    depend on the size. Source: qi2020losssensitive, and the author's code.
     """
     if slope > 1:
         raise ValueError(f"slope {slope}: a cost is at least its argument, so its slope is at most 1")

@@ -44,7 +44,13 @@ REGULARIZERS: dict[str, Entry] = {
         options={"limit": 0.01},
         traits=_traits("projection"),
         fits=(
-            Fit("loss", ("wasserstein",), True, "clipping is WGAN's Lipschitz bound", ("arjovsky2017wgan",)),
+            Fit(
+                "loss",
+                ("wasserstein", "generalized-loss-sensitive"),
+                True,
+                "clipping is a Lipschitz bound for losses that have no maximum without one",
+                ("arjovsky2017wgan", "qi2020losssensitive"),
+            ),
             Fit(
                 "regularizers",
                 ("spectral-norm",),
