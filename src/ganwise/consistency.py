@@ -39,7 +39,7 @@ def latent_consistency(discriminator: Number = 20.0, generator: Number = 0.5, si
 
     def beside(p: Pass) -> Tensor:
         fake: Tensor = p.generator(p.z + sigma * torch.randn_like(p.z), p.labels)
-        return fake.float()
+        return fake.to(p.fake.dtype)
 
     def attract(p: Pass) -> Tensor:
         with torch.no_grad():

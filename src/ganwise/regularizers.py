@@ -24,12 +24,17 @@ Number = float | str
 """A number, or a ramp over the player's updates."""
 
 
+def exact(x: Tensor) -> torch.autocast:
+    """The run's lower precision is off inside: for derivatives of derivatives, and for products of large matrices."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
 # slopes of the discriminator
 
 
 def slope(p: Pass, x: Tensor) -> Tensor:
     """Gradient of each sample's score with respect to the sample, flattened, shape (B, D); differentiable."""
-    with torch.autocast(x.device.type, enabled=False):
+    with exact(x):
         x = x.detach().to(torch.promote_types(x.dtype, torch.float32)).requires_grad_()
         gradient: Tensor = torch.autograd.grad(p.look(x).score.sum(), x, create_graph=True)[0]
         flat: Tensor = gradient.flatten(1)
@@ -119,7 +124,8 @@ def coherence(rows: Tensor) -> Tensor:
 
     |W W'|_F = |W' W|_F: the smaller of the two matrices spares gigabytes where a layer has thousands of outputs.
     """
-    gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows
+    with exact(rows):
+        gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows
     return gram.square().sum() - rows.square().sum(1).square().sum()
 
 
@@ -188,9 +194,10 @@ def pulling_away(weight: Number = 0.1) -> Objective:
 
     def term(p: Pass) -> Tensor:
         assert p.fake_out.code is not None, "only an auto-encoder has a code"
-        code = normalize(p.fake_out.code.flatten(1).float(), dim=1)
-        n = len(code)
-        return at(weight, p.step) * ((code @ code.T).square().sum() - n) / (n * (n - 1))
+        code, n = normalize(p.fake_out.code.flatten(1), dim=1), len(p.fake)
+        with exact(code):
+            cosines = code @ code.T
+        return at(weight, p.step) * (cosines.square().sum() - n) / (n * (n - 1))
 
     return Objective(generator=term)
 
@@ -229,7 +236,7 @@ def path_lengths(p: Pass) -> Tensor:
     """|J' y| for the first half of the batch, shape (B/2,); differentiable."""
     z = p.z[: max(1, len(p.z) // 2)]
     labels = None if p.labels is None else p.labels[: len(z)]
-    with torch.autocast(z.device.type, enabled=False):
+    with exact(z):
         styles = p.generator.mapping(p.generator.labels.join(z, labels))  # type: ignore[operator, union-attr]
         image: Tensor = p.generator.synthesis(styles, labels)  # type: ignore[operator]
         y = torch.randn_like(image) / image[0, 0].numel() ** 0.5
