@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -79,9 +80,12 @@ class GAN:
     @property
     def parts(self) -> list[Part]:
         """Everything with state of its own, in the order in which it is updated: controllers read the signals of the others."""
-        own = [o for o in self.objectives if isinstance(o, Part)]
-        inside = [m for n in (self.generator, self.discriminator, self.augment) for m in n.modules() if isinstance(m, Part)]
-        return [*own, *inside, *self.controllers]
+        return [*(o for o in self.objectives if isinstance(o, Part)), *self._inside, *self.controllers]
+
+    @cached_property
+    def _inside(self) -> list[Part]:
+        """Parts that are layers; a walk over all modules costs more than a small network's update."""
+        return [m for n in (self.generator, self.discriminator, self.augment) for m in n.modules() if isinstance(m, Part)]
 
     @property
     def pairs(self) -> bool:
