@@ -19,15 +19,37 @@ import torch
 from ganwise import catalog, checkpoint
 from ganwise.artifacts import RunDirectory
 from ganwise.build import GAN, build
-from ganwise.catalog import RECIPES
+from ganwise.catalog import RECIPES, choice
 from ganwise.data import Dataset, load
-from ganwise.recipe import Recipe, change
+from ganwise.recipe import Optimizer, Recipe, Schedule, Stall, change
 from ganwise.study.trial import Limit, Stop, Trial
 from ganwise.train import train
 from ganwise.types import Record, Unusable
 
 CUT, END = 7, 13
-SOURCES = {**{f"{name}/digits": (name, "digits") for name in RECIPES}, "r1gan/ring": ("r1gan", "ring")}
+EVERYTHING = Recipe(  # that has a state or a ramp, at once
+    architecture=choice("stylegan2", latent=8),
+    loss=choice("non-saturating"),
+    regularizers=(
+        choice("lecam", start=2),
+        choice("path-length", every=2),
+        choice("r1", gamma="1 -> 0.1 cosine 10", every=3),
+        choice("instance-noise", sigma="0.2 -> 0 linear 20"),
+    ),
+    augmentation=choice("ada", every=2, images=300, target=-0.9),
+    schedule=Schedule(
+        discriminator_steps=2,
+        discriminator=Optimizer(learning_rate="1e-3 -> 0 linear 30"),
+        generator=Optimizer(learning_rate=1e-3, beta1="0 -> 0.5 linear 20"),
+        stall=Stall(signal="loss_d", window=2),
+        ema_half_life="10 -> 100 linear 10",
+    ),
+)
+SOURCES = {
+    **{f"{name}/digits": (name, "digits") for name in RECIPES},
+    "r1gan/ring": ("r1gan", "ring"),
+    "everything/digits": ("everything", "digits"),
+}
 
 
 @cache
@@ -37,7 +59,8 @@ def data(source: str) -> Dataset:
 
 def small(name: str) -> Recipe:
     """A recipe of the catalog with small networks and batches of another size than any other number here."""
-    return change(catalog.named(name), {"architecture.width": 8, "schedule.batch": 24, "schedule.ema": 0.9})
+    few = {"architecture.width": 8, "schedule.batch": 24, "schedule.ema": 0.9, "schedule.boost.steps": 3}
+    return change(EVERYTHING if name == "everything" else catalog.named(name), few)
 
 
 def started(key: str) -> tuple[GAN, Dataset]:
@@ -79,6 +102,11 @@ def test_the_cut_is_where_every_state_is_non_trivial() -> None:
     assert state.tensors["part0.k"] > 0
     assert not torch.equal(state.tensors["average.synthesis.0.weight"], state.tensors["generator.synthesis.0.weight"])
     assert state.record.images == CUT * 24
+    _, _, state, _ = cut("everything/digits")
+    held = {name: float(state.tensors[name]) for name in ("part0.real", "part1.length", "part4.rate", "augment.1.p")}
+    assert all(0 < abs(value) < 5 and value != 1 for value in held.values()), held
+    assert state.tensors["augment.1.calls"] == 1, "half full"
+    assert state.tensors["augment.0.scale"] < 0.2
 
 
 LEFT_OUT = [
@@ -89,6 +117,11 @@ LEFT_OUT = [
     ("sngan/digits", "discriminator.trunk.1.parametrizations.weight.0._v"),
     ("gan/digits", "random.cpu"),  # dropout
     ("r1gan/ring", "scaling"),
+    *(("everything/digits", f"part0.{item}") for item in ("real", "fake")),  # LeCam
+    ("everything/digits", "part1.length"),  # path length
+    *(("everything/digits", f"part4.{item}") for item in ("rate", "total", "count", "before")),  # plateau
+    ("everything/digits", "augment.0.scale"),  # instance noise
+    *(("everything/digits", f"augment.1.{item}") for item in ("p", "total", "calls")),  # adaptive augmentation
 ]
 
 

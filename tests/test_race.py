@@ -56,7 +56,7 @@ def test_a_small_budget_races_fewer_candidates_rather_than_shorter_runs(budget: 
 
 
 @pytest.mark.parametrize(
-    ("budget", "needed"), [("1s", r"at least \d+0s"), ("cpu:2s", r"at least cpu:\d+0s"), ("images:100", "images:2560")]
+    ("budget", "needed"), [("1s", r"at least \d+0s"), ("cpu:2s", r"at least cpu:\d+0s"), ("images:100", "images:4000")]
 )
 def test_a_budget_that_is_too_small_says_how_much_is_needed(budget: str, needed: str) -> None:
     with pytest.raises(Unusable, match=f"too small for 2 candidates with 2 seeds.*{needed}"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganwise import catalog, recipe
+from ganwise import catalog, ramp, recipe
 from ganwise.build import ARCHITECTURES, AUGMENTATIONS, LOSSES, NOISES, PENALTIES, PROJECTIONS, TRANSFORMS, resolve
 from ganwise.catalog import RECIPES, choice
 from ganwise.divergences import DIVERGENCES
@@ -101,3 +101,10 @@ def test_text_that_is_no_recipe_is_refused_in_one_line(text: str) -> None:
 def test_wasserstein_needs_something_that_bounds_its_slope() -> None:
     with pytest.raises(Unusable, match="no maximum"):
         catalog.check(Recipe(architecture=choice("mlp"), loss=choice("wasserstein")))
+
+
+def test_a_ramp_is_scaled_at_both_ends_and_held_below_a_limit() -> None:
+    halved = ramp.scaled("2e-4 -> 5e-5 cosine 39063", 0.5)
+    assert ramp.parse(str(halved)) == ramp.Ramp(1e-4, 2.5e-5, "cosine", 39063)
+    assert ramp.scaled("4 -> 0 linear 10", 0.5, 0.5) == "0.5 -> 0 linear 10"
+    assert (ramp.scaled(3.0, 2.0), ramp.scaled(3.0, 2.0, 4.0)) == (6.0, 4.0)

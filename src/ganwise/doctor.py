@@ -10,6 +10,7 @@ from math import isfinite
 from statistics import median
 from typing import Any, NamedTuple
 
+from ganwise import ramp
 from ganwise.catalog import LOSSES, check
 from ganwise.recipe import Choice, Recipe, change
 from ganwise.types import Finding, Problem, Record, Remedy, Score, Unusable, Value, Verdict
@@ -241,9 +242,9 @@ def _copies(scores: Mapping[str, Score], traits: Traits, step: int) -> Finding |
     evidence = f"the nearest training image is {near:.2f} times as far away as for a test image, and {new:.2f} times when the "
     evidence += f"nearest test image is taken into account ({scores['novelty'].protocol})"
     severity: Verdict = "failing" if max(near, new) < COPIES else "warning"
-    gamma = next((float(r.options["gamma"]) for r in _regularizers(traits) if r.name == "r1" and "gamma" in r.options), None)
+    gamma = next((r.options["gamma"] for r in _regularizers(traits) if r.name == "r1" and "gamma" in r.options), None)
     stronger = Remedy(
-        {"regularizers.r1.gamma": 2 * gamma} if gamma else {},
+        {"regularizers.r1.gamma": ramp.scaled(gamma, 2.0)} if gamma else {},
         "a stronger penalty keeps the discriminator from learning the training images by heart",
         ("karras2020ada",),
     )
@@ -275,7 +276,7 @@ def _slower(recipe: Recipe | None, *players: str) -> Remedy:
     changes: Changes = {}
     if recipe:
         rates = {one: getattr(recipe.schedule, one).learning_rate for one in players}
-        changes = {f"schedule.{one}.learning_rate": min(rate / 2, FASTEST) for one, rate in rates.items()}
+        changes = {f"schedule.{one}.learning_rate": ramp.scaled(rate, 0.5, FASTEST) for one, rate in rates.items()}
     because = "smaller steps: tuning the learning rate changes more than changing the loss"
     return Remedy(changes, because, ("lucic2018equal", "motwani2020selection"))
 

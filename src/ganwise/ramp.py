@@ -64,3 +64,12 @@ def ends(number: float | str) -> tuple[float, float]:
         ramp = parse(number)
         return min(ramp.start, ramp.end), max(ramp.start, ramp.end)
     return float(number), float(number)
+
+
+def scaled(number: float | str, factor: float, most: float = math.inf) -> float | str:
+    """The number, or both ends of a ramp, times a factor and at most ``most``."""
+    if isinstance(number, str):
+        ramp = parse(number)
+        start, end = (min(factor * side, most) for side in (ramp.start, ramp.end))
+        return f"{start:g} -> {end:g} {ramp.shape} {ramp.updates}"
+    return min(factor * number, most)
