@@ -14,8 +14,7 @@ ENTRIES: dict[str, Entry] = {
         behavior="Steady once the margin fits the scale of the error; a wrong margin lets D give up or fakes run away.",
         needs="Square images of side b * 2^k, b from 4 to 7, or vectors.",
         deviations=(
-            "the margin is the energy of an untrained generator's samples; the paper searches it: 10 MNIST, 20 faces, 80 LSUN "
-            "[code]",
+            "the margin is half the energy of noise of the data's range; the paper searches: 10 MNIST, 20 faces, 80 LSUN [code]",
             "a laptop's width",
             AVERAGED,
         ),

@@ -36,7 +36,7 @@ class EnergyAutoEncoder(nn.Module):
 
 
 def _coders(shape: Shape, width: int, norm: Norm) -> tuple[nn.Sequential, nn.Sequential]:
-    """Down to a map b x b and up again; no normalization of the first layer, nor of the last, which is linear."""
+    """Down to a map b x b and up again; the first layer is normalized only where it makes the code; the last is linear."""
     stages = halvings_to_eight(shape[1])
     assert stages is not None, "build refuses other sides"
     channels = [shape[0], *(width * 2**k for k in range(stages[1]))]
@@ -46,7 +46,8 @@ def _coders(shape: Shape, width: int, norm: Norm) -> tuple[nn.Sequential, nn.Seq
 
     down, up = nn.Sequential(), nn.Sequential()
     for inputs, outputs in pairwise(channels):
-        down.extend(block(nn.Conv2d(inputs, outputs, 4, 2, 1), outputs, normalize=inputs != shape[0]))
+        is_code = outputs == channels[-1]
+        down.extend(block(nn.Conv2d(inputs, outputs, 4, 2, 1), outputs, normalize=is_code or inputs != shape[0]))
     for inputs, outputs in pairwise(channels[:0:-1]):
         up.extend(block(nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), outputs, normalize=True))
     up.append(nn.ConvTranspose2d(width, shape[0], 4, 2, 1))
