@@ -98,9 +98,14 @@ def misfits(picks: Mapping[Axis, tuple[str, ...]]) -> list[Misfit]:
         for name in names:
             for fit in AXES[axis][name].fits if name in AXES[axis] else ():
                 others = picks.get(fit.axis, ())
-                if not _fits(fit, tuple(o for o in others if o != AUTO), open_=AUTO in others):
+                if not fits(fit, others):
                     broken.append(Misfit(_complaint(name, fit, others), fit.because, fit.sources))
     return broken
+
+
+def fits(fit: Fit, others: tuple[str, ...]) -> bool:
+    """Whether the picks ``others`` of the axis that a fit speaks about are as it demands; an ``auto`` is."""
+    return _fits(fit, tuple(o for o in others if o != AUTO), open_=AUTO in others)
 
 
 def _fits(fit: Fit, others: tuple[str, ...], open_: bool) -> bool:

@@ -18,7 +18,7 @@ Target = frozenset[str]
 
 EFFECTS: tuple[Effect, ...] = get_args(Effect)
 STRENGTHS: tuple[Strength, ...] = get_args(Strength)
-SCHEDULES = ("schedule.one-step", "schedule.several-steps")
+SCHEDULES = ("schedule.one-step", "schedule.several-steps", "schedule.lazy")
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,

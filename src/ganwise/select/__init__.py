@@ -70,7 +70,7 @@ def select(
     facts = gather(audit, want, device, seconds)
     rules, undecided = apply(facts)
     stages, left, spaces = narrow(audit.shape, rules)
-    ranked = options(audit.shape, rules)
+    ranked = options(audit.shape, rules, facts)
     picked = shorten(ranked, limit)
     first, *rest = (answer(number, spaces[number], left, rules) for number in (1, 2, 3, 4))
     return Advice(
@@ -80,7 +80,7 @@ def select(
         after=len(left),
         funnel=tuple(stages),
         candidates=candidates(picked, rules),
-        excluded=excluded(ranked, audit.shape),
+        excluded=excluded(ranked, audit.shape, facts),
         disagreements=_touching(ranked, facts),
         undecided=tuple(undecided),
         facts=facts,

@@ -52,9 +52,12 @@ def gather(audit: Audit, want: Sequence[str], device: Device, seconds: float | N
     known(want)
     facts: dict[str, Value] = {**_of_shape(audit), **audit.facts}
     facts.setdefault("n_train", facts["n"])
+    facts.setdefault("labeled_share", 1.0 if audit.classes else 0.0)
+    facts.setdefault("labels", "all" if audit.classes else "none")
     facts["domain"] = _domain(facts)
     facts["sparse_image"] = _sparse(facts)
     facts["thin_manifold"] = _thin(facts)
+    facts["discrete"] = facts["kind"] == "vector" and int(facts.get("discrete_columns", 0)) > 0
     facts["compute"] = _compute(device, seconds)
     facts["divergence_reason"] = "cover" if "coverage" in want else "none"
     facts |= {f"want.{need}": need in want for need in WANTS}

@@ -63,7 +63,8 @@ def narrow(shape: Shape, rules: Sequence[Rule]) -> Narrowed:
 
 def _ask(question: int, before: Space, rules: Sequence[Rule]) -> tuple[Stage, Space]:
     """One question's rules applied. Where they contradict each other, so that nothing would be left, they remove nothing."""
-    judged = [(pair, removal(rules, question, pair[1])) for pair in before]
+    asked = [rule for rule in rules if rule.question == question]
+    judged = [(pair, removal(asked, pair[1])) for pair in before]
     after = [pair for pair, reason in judged if reason is None]
     name = f"question {question}"
     if before and not after:

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from itertools import product
+from itertools import combinations, product
 from typing import NamedTuple
 
-from ganwise.catalog import ARCHITECTURES, AXES, DIVERGENCES, LOSSES, RECIPES, REGULARIZERS, Axis, chosen, misfits
+from ganwise.catalog import (
+    ARCHITECTURES,
+    AUTO,
+    AXES,
+    DIVERGENCES,
+    LOSSES,
+    RECIPES,
+    REGULARIZERS,
+    Axis,
+    Fit,
+    chosen,
+    fits,
+    misfits,
+    options,
+    unshaped,
+)
 from ganwise.recipe import Recipe
 from ganwise.shapes import takes
 from ganwise.types import Shape
 
 Tags = frozenset[str]
 NONE = "none"  # no regularizer
+OPEN = ("mlp", "dcgan", "resnet")  # what a recipe that names no architecture is tried with; others were made for one recipe
+SPANNED: tuple[Axis, ...] = ("architecture", "loss", "regularizers", "divergence")
 
 
 class Combination(NamedTuple):
@@ -42,16 +59,59 @@ def factors() -> tuple[int, int, int, int]:
 
 @cache
 def combinable() -> tuple[tuple[Combination, Tags], ...]:
-    """Every combination that breaks no rule of the catalog, for any data, and its tags."""
-    space = product(ARCHITECTURES, LOSSES, (NONE, *REGULARIZERS), DIVERGENCES)
-    found = (Combination(*values) for values in space)
-    return tuple((one, tags_of(one.picks)) for one in found if not misfits(one.picks))
+    """Every combination that breaks no rule of the catalog, for any data, and its tags, in the order of the product.
+
+    A fit joins two axes, so that what goes together in pairs goes together.
+    """
+    goes = {pair: _together(*pair) for pair in combinations(SPANNED, 2)}
+    found = []
+    for architecture, loss in product(_values("architecture"), _values("loss")):
+        if loss not in goes["architecture", "loss"][architecture]:
+            continue
+        penalties = goes["architecture", "regularizers"][architecture] & goes["loss", "regularizers"][loss]
+        divergences = goes["architecture", "divergence"][architecture] & goes["loss", "divergence"][loss]
+        for penalty in (one for one in _values("regularizers") if one in penalties):
+            left = divergences & goes["regularizers", "divergence"][penalty]
+            found += [Combination(architecture, loss, penalty, one) for one in _values("divergence") if one in left]
+    return tuple((one, tags_of(one.picks)) for one in found)
+
+
+def _together(axis: Axis, other: Axis) -> dict[str, set[str]]:
+    """For each value of an axis those of another that it goes with."""
+    return {one: {two for two in _values(other) if _goes(axis, one, other, two)} for one in _values(axis)}
+
+
+@cache
+def _values(axis: Axis) -> tuple[str, ...]:
+    """Those that need nothing of an axis outside the space, nor of their own."""
+    able = (name for name, entry in AXES[axis].items() if all(_alone(fit, axis, name) for fit in entry.fits))
+    return (*((NONE,) if axis == "regularizers" else ()), *able)
+
+
+def _alone(fit: Fit, axis: Axis, name: str) -> bool:
+    inside = fit.axis in SPANNED and fit.axis != axis
+    return inside or fits(fit, (name,) if fit.axis == axis else ())
+
+
+def _goes(axis: Axis, one: str, other: Axis, two: str) -> bool:
+    return _wants(axis, one, other, two) and _wants(other, two, axis, one)
+
+
+def _wants(axis: Axis, one: str, other: Axis, two: str) -> bool:
+    entry = AXES[axis].get(one)
+    return entry is None or all(fits(fit, () if two == NONE else (two,)) for fit in entry.fits if fit.axis == other)
 
 
 def possible(shape: Shape) -> list[tuple[Combination, Tags]]:
-    """The combinable ones whose architecture makes data of this shape."""
-    fitting = {name for name in ARCHITECTURES if takes(name, shape) is None}
-    return [(one, tags) for one, tags in combinable() if one.architecture in fitting]
+    """The combinable ones that make data of this shape."""
+    architectures = {name for name in ARCHITECTURES if takes(name, shape) is None}
+    penalties = {NONE, *(name for name in REGULARIZERS if acts_on(name, shape))}
+    return [pair for pair in combinable() if pair[0].architecture in architectures and pair[0].regularizer in penalties]
+
+
+def acts_on(regularizer: str, shape: Shape) -> bool:
+    """Whether it has a meaning for data of this shape: some move images."""
+    return len(shape) > 1 or bool(REGULARIZERS[regularizer].traits["vectors"])
 
 
 def tags_of(picks: Mapping[Axis, tuple[str, ...]]) -> Tags:
@@ -69,17 +129,19 @@ def _unregularized(picks: Mapping[Axis, tuple[str, ...]]) -> bool:
 
 
 def tags_of_recipe(name: str, recipe: Recipe) -> Tags:
-    """A named GAN's tags: also its own name, and how often its discriminator moves."""
+    """A named GAN's tags: also its own name, how often its discriminator moves, and whether a penalty skips updates."""
     several = recipe.schedule.discriminator_steps > recipe.schedule.generator_steps
-    return tags_of(chosen(recipe)) | {f"recipe.{name}", f"schedule.{'several-steps' if several else 'one-step'}"}
+    lazy = any(int(options("regularizers", one).get("every", 1)) > 1 for one in recipe.regularizers)
+    tags = {f"recipe.{name}", f"schedule.{'several-steps' if several else 'one-step'}"}
+    return tags_of(chosen(recipe)) | tags | ({"schedule.lazy"} if lazy else set())
 
 
 def variants(name: str, shape: Shape) -> list[Recipe]:
-    """A named GAN with each architecture that makes this shape; its own where it names one."""
+    """A named GAN with each architecture that makes this shape; its own where it names one, else the `OPEN` ones."""
     recipe = RECIPES[name].recipe
-    if recipe is None:
+    if recipe is None or unshaped(recipe, shape):
         return []
     named = recipe.architecture.name
-    able = [a for a in ARCHITECTURES if takes(a, shape) is None and named in (a, "auto")]
-    made = [recipe.model_copy(update={"architecture": recipe.architecture.model_copy(update={"name": a})}) for a in able]
+    able = [one for one in (OPEN if named == AUTO else (named,)) if takes(one, shape) is None]
+    made = [recipe.model_copy(update={"architecture": recipe.architecture.model_copy(update={"name": one})}) for one in able]
     return [one for one in made if not misfits(chosen(one))]
