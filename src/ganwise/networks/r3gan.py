@@ -17,7 +17,7 @@ SLOPE = 0.2
 
 
 class Block(nn.Module):
-    """x + 1x1 (3x3 in groups (1x1 x)), wide inside, with leaky ReLU between. Source: huang2024r3gan, section 3.3.
+    """x + 1x1 (3x3 in groups (1x1 x)), wide inside, with leaky ReLU between. Source: huang2024r3gan, section 3.
 
     ``group``: channels in a group of the 3x3 convolution; narrow blocks have smaller ones.
     """
@@ -70,7 +70,7 @@ def _draw(layer: nn.Module, gain: float = 1.0) -> None:
 def initialize(network: nn.Module) -> None:
     """Fix-up: each block starts as the identity, and its other weights are scaled by L^(-1/4) for L blocks.
 
-    Source: huang2024r3gan, section 3.2 and the authors' code.
+    Source: huang2024r3gan, section 3 and the authors' code.
     """
     for layer in network.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d)):
@@ -80,6 +80,10 @@ def initialize(network: nn.Module) -> None:
         for inside in (block.enter, block.middle):
             _draw(inside, nn.init.calculate_gain("leaky_relu", SLOPE) * len(blocks) ** -0.25)
         nn.init.zeros_(block.leave.weight)
+
+
+def _change(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 1, bias=False)] if inputs != outputs else []
 
 
 def r3gan(
@@ -96,34 +100,28 @@ def r3gan(
 ) -> Networks:
     """``blocks`` blocks at each side; ``width`` channels for maps up to ``full_side``, halved with each doubling beyond.
 
-    Source: huang2024r3gan, section 3.3 and the authors' code.
+    Source: huang2024r3gan, section 3 and the authors' code.
     """
-    levels = sides(shape[1])
+    levels, told = sides(shape[1]), labels.generator == "input"
     channels = taper(width, levels, full_side)
+    bottom, last = levels[0], channels[0]
 
     def stage(channels: int) -> list[nn.Module]:
         return [Block(channels, expansion, group) for _ in range(blocks)]
 
-    def change(inputs: int, outputs: int) -> list[nn.Module]:
-        return [nn.Conv2d(inputs, outputs, 1, bias=False)] if inputs != outputs else []
-
-    told = labels.generator == "input"
-    generator: list[nn.Module] = [Basis(latent * (2 if told else 1), channels[0], levels[0]), *stage(channels[0])]
+    rising: list[nn.Module] = [Basis(latent * (2 if told else 1), last, bottom), *stage(last)]
     for inputs, outputs in pairwise(channels):
-        generator += [*change(inputs, outputs), Double(), *stage(outputs)]
-    generator += [nn.Conv2d(channels[-1], shape[0], 1, bias=False)]
-
-    trunk: list[nn.Module] = [nn.Conv2d(labels.shape(shape)[0], channels[-1], 1, bias=False)]
+        rising += [*_change(inputs, outputs), Double(), *stage(outputs)]
+    rising += [nn.Conv2d(channels[-1], shape[0], 1, bias=False)]
+    falling: list[nn.Module] = [nn.Conv2d(labels.shape(shape)[0], channels[-1], 1, bias=False)]
     for inputs, outputs in pairwise(reversed(channels)):
-        trunk += [*stage(inputs), Halve(), *change(inputs, outputs)]
-    last = channels[0]
-    trunk += [*stage(last), nn.Conv2d(last, last, levels[0], groups=last, bias=False), nn.Flatten()]
-    trunk += [nn.Linear(last, last, bias=False)] if labels.discriminator == "projection" else []
+        falling += [*stage(inputs), Halve(), *_change(inputs, outputs)]
+    falling += [*stage(last), nn.Conv2d(last, last, bottom, groups=last, bias=False), nn.Flatten()]
+    falling += [nn.Linear(last, last, bias=False)] if labels.discriminator == "projection" else []
 
     mapping = Told(latent, labels.classes) if told else None
     networks = Networks(
-        Generator(Stack(*generator), latent, prior, labels, mapping),
-        labels.scorer(nn.Sequential(*trunk), last, shape),
+        Generator(Stack(*rising), latent, prior, labels, mapping), labels.scorer(nn.Sequential(*falling), last, shape)
     )
     for network in networks[:2]:
         initialize(network)

@@ -12,7 +12,7 @@ from torch.nn.functional import relu
 from ganwise.networks.labels import UNLABELED, Labeled, Labels, Stack
 from ganwise.networks.maps import sides, taper
 from ganwise.networks.pair import Generator, Networks, Prior
-from ganwise.shapes import Shape
+from ganwise.shapes import Shape, halvings_to_eight
 
 Norm = Callable[[int], list[nn.Module]]  # from channels to the layers that normalize them, which may be none
 
@@ -57,6 +57,27 @@ def _down(inputs: int, outputs: int, norm: Norm, halve: bool, first: bool = Fals
     return Residual(Stack(*branch), nn.Sequential(*pool, *change))
 
 
+def _rising(width: int, image: Shape, full_side: int, inputs: int, norm: Norm, last: list[nn.Module]) -> Stack:
+    """From the numbers that the generator reads to an image; ``last`` normalizes its last maps."""
+    levels = sides(image[1])
+    bottom, channels = levels[0], taper(width, levels, full_side)
+    start = [nn.Linear(inputs, channels[0] * bottom**2), nn.Unflatten(1, (channels[0], bottom, bottom))]
+    blocks = [_up(*ends, norm) for ends in pairwise(channels)]
+    return Stack(*start, *blocks, *last, nn.ReLU(), _conv(channels[-1], image[0]), nn.Tanh())
+
+
+def _falling(width: int, image: Shape, full_side: int, plain: int, norm: Norm) -> tuple[nn.Sequential, int]:
+    """From an image to features, and their number."""
+    stages = halvings_to_eight(image[1])
+    assert stages is not None, "build refuses other sides"
+    smallest, halvings = stages
+    after = [image[1] >> k for k in range(1, halvings + 1)] + [smallest] * plain  # sides after each block
+    channels = taper(width, after, full_side)
+    first = _down(image[0], channels[0], norm, halve=True, first=True)
+    rest = [_down(*ends, norm, halve=i < halvings) for i, ends in enumerate(pairwise(channels), start=1)]
+    return nn.Sequential(first, *rest, SumPool()), channels[-1]
+
+
 def initialize(network: nn.Module) -> None:
     """Xavier uniform, with gain sqrt 2 inside the branches; biases 0. Source: miyato2018sngan, the authors' code."""
     inside = {id(layer) for block in network.modules() if isinstance(block, Residual) for layer in block.branch.modules()}
@@ -80,10 +101,10 @@ def resnet(
     discriminator_norm: Literal["none", "batch", "layer"] = "none",
     prior: Prior = "normal",
 ) -> Networks:
-    """One block for each doubling in G. D has one more, of which the last ``plain`` keep the side; then sum pooling.
+    """One block for each doubling in G. In D one for each halving to at most 8, ``plain`` that keep the side, sum pooling.
 
     ``width`` channels in G and ``width * discriminator_ratio`` in D for maps up to ``full_side``, halved with each doubling.
-    Source: miyato2018sngan, tables 4 to 6; gulrajani2017wgangp, appendix C.
+    Source: miyato2018sngan, table 4 and the authors' code; gulrajani2017wgangp for layer normalization.
     """
     norms_g: dict[str, Norm] = {"batch": lambda c: [labels.normalize(c)], "none": lambda c: []}
     norms_d: dict[str, Norm] = {
@@ -91,25 +112,12 @@ def resnet(
         "layer": lambda c: [nn.GroupNorm(1, c)],  # one group: normalized over channels and places, as layer normalization is
         "none": lambda c: [],
     }
-    norm_g, norm_d = norms_g[generator_norm], norms_d[discriminator_norm]
-    levels = sides(shape[1])
-    up = taper(width, levels, full_side)
-    bottom, top = levels[0], up[0]
-    generator: list[nn.Module] = [nn.Linear(labels.inputs(latent), top * bottom**2), nn.Unflatten(1, (top, bottom, bottom))]
-    generator += [_up(inputs, outputs, norm_g) for inputs, outputs in pairwise(up)]
-    last: list[nn.Module] = [nn.BatchNorm2d(up[-1])] if generator_norm == "batch" else []  # not by class: the authors' code
-    generator += [*last, nn.ReLU(), _conv(up[-1], shape[0]), nn.Tanh()]
-
-    halvings = max(1, len(levels) - plain)
-    # each block gives the maps of the next smaller side; plain blocks those of the smallest that is reached
-    reached = [levels[-2 - i] for i in range(halvings)] + [levels[-1 - halvings]] * (len(levels) - halvings)
-    down = taper(max(1, round(width * discriminator_ratio)), reached, full_side)
-    trunk: list[nn.Module] = [_down(labels.shape(shape)[0], down[0], norm_d, halve=True, first=True)]
-    trunk += [_down(*ends, norm_d, halve=i < halvings) for i, ends in enumerate(pairwise(down), start=1)]
-    networks = Networks(
-        Generator(Stack(*generator), latent, prior, labels),
-        labels.scorer(nn.Sequential(*trunk, SumPool()), down[-1], shape),
-    )
+    # the authors' last normalization does not depend on the class
+    last: list[nn.Module] = [nn.BatchNorm2d(taper(width, [shape[1]], full_side)[0])] if generator_norm == "batch" else []
+    rising = _rising(width, shape, full_side, labels.inputs(latent), norms_g[generator_norm], last)
+    narrower = max(1, round(width * discriminator_ratio))
+    trunk, features = _falling(narrower, labels.shape(shape), full_side, plain, norms_d[discriminator_norm])
+    networks = Networks(Generator(rising, latent, prior, labels), labels.scorer(trunk, features, shape))
     for network in networks[:2]:
         initialize(network)
     return networks
