@@ -69,7 +69,15 @@ def test_no_two_rooms_import_each_other() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["catalog"], ["catalog", "wgan-gp"], ["audit", "digits"], ["select", "digits"], ["select", "digits", "--json"]],
+    [
+        ["--help"],
+        ["catalog"],
+        ["catalog", "wgan-gp"],
+        ["catalog", "table", "1"],
+        ["audit", "digits"],
+        ["select", "digits"],
+        ["select", "digits", "--json"],
+    ],
     ids=" ".join,
 )
 def test_help_and_advice_never_import_torch(arguments: list[str]) -> None:

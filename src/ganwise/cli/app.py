@@ -255,13 +255,14 @@ def export(
 
 @app.command()
 def catalog(
-    what: Annotated[str, typer.Argument(help="an axis, or a name on any of them")] = "",
+    what: Annotated[str, typer.Argument(metavar="[AXIS|NAME|table]", help="an axis, a name on any of them, or: table N")] = "",
+    number: Annotated[str, typer.Argument(metavar="[N]", help="of the framework's tables, 1 to 7")] = "",
     json: Json = False,
 ) -> None:
-    """Everything that ganwise knows: architectures, losses, regularizers, divergences, named GANs."""
+    """Everything that ganwise knows: the axes, the named GANs with their figures and references, the framework's tables."""
     from ganwise.cli import browse
 
-    browse.catalog(what, json)
+    browse.catalog(what, number, json)
 
 
 @app.command()

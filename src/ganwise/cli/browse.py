@@ -2,92 +2,165 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from rich import box
+from rich.table import Table
 from rich.text import Text
 
 from ganwise import catalog as catalogs
 from ganwise import knowledge
 from ganwise.artifacts import RunDirectory
-from ganwise.catalog import Axis, Entry
+from ganwise.catalog import Axis, Entry, tables
 from ganwise.cli import runs, show
-from ganwise.recipe import from_data
+from ganwise.recipe import Choice, Recipe, from_data
 from ganwise.types import Unusable
 
-TABLES: dict[str, dict[str, Entry]] = {
+CATALOG: dict[str, dict[str, Entry]] = {
     "architectures": catalogs.ARCHITECTURES,
     "losses": catalogs.LOSSES,
     "regularizers": catalogs.REGULARIZERS,
     "divergences": catalogs.DIVERGENCES,
+    "conditionings": catalogs.CONDITIONINGS,
+    "augmentations": catalogs.AUGMENTATIONS,
     "recipes": catalogs.RECIPES,
 }
+SINGULAR = {name.removesuffix("es" if name == "losses" else "s"): name for name in CATALOG}
+LABELS = 15  # columns of the labels on the left
+WIDE = 110  # columns that a table of the framework needs to stand as one; below, its rows are printed one under another
 
 
-def catalog(what: str, json: bool) -> None:
-    """All tables, one of them, or one entry.
+def catalog(what: str, number: str, json: bool) -> None:
+    """Everything, one axis, one entry by its name, or a table of the framework.
 
     Raises:
-        Unusable: No axis and no entry of that name.
+        Unusable: No axis, entry or table of that name.
     """
-    axes = {name: name for name in TABLES} | {"architecture": "architectures", "loss": "losses"}
-    axes |= {"regularizer": "regularizers", "divergence": "divergences", "recipe": "recipes"}
-    if not what or what in axes:
-        chosen = {axes[what]: TABLES[axes[what]]} if what else TABLES
-        content = {table: [_row(n, e) for n, e in entries.items()] for table, entries in chosen.items()}
-        show.result(content, json, lambda: _tables(chosen))
+    if what == "table":
+        _framework(number, json)
         return
-    found = {table: {what: entries[what]} for table, entries in TABLES.items() if what in entries}
+    if number:
+        raise Unusable(f"catalog {what} {number}: one name at a time; only 'table' takes a number")
+    axis = SINGULAR.get(what, what)
+    chosen = CATALOG if not what else {axis: CATALOG[axis]} if axis in CATALOG else {}
+    if chosen:
+        content = {name: [_row(n, e) for n, e in entries.items()] for name, entries in chosen.items()}
+        show.result(content, json, lambda: _lists(chosen))
+        return
+    found = {name: {what: entries[what]} for name, entries in CATALOG.items() if what in entries}
     if not found:
-        names = [*axes, *(n for entries in TABLES.values() for n in entries)]
+        names = [*CATALOG, *SINGULAR, "table", *(n for entries in CATALOG.values() for n in entries)]
         raise Unusable(f"catalog: unknown name '{what}': {catalogs.closest(what, names)}")
-    content = {table: [_row(n, e) for n, e in entries.items()] for table, entries in found.items()}
+    content = {name: [_row(n, e) | _references(e) for n, e in entries.items()] for name, entries in found.items()}
     show.result(content, json, lambda: _entries(found))
 
 
 def _row(name: str, entry: Entry) -> dict[str, Any]:
     row: dict[str, Any] = {"name": name, "says": entry.says, "sources": list(entry.sources), "traits": dict(entry.traits)}
-    row |= {"formula": entry.formula, "options": dict(entry.options)}
-    row["fits"] = [f._asdict() for f in entry.fits]
+    row |= {"formula": entry.formula, "options": dict(entry.options), "fits": [f._asdict() for f in entry.fits]}
+    row |= {"application": entry.application, "behavior": entry.behavior, "needs": entry.needs}
+    row |= {"deviations": list(entry.deviations), "published": dict(entry.published)}
     if entry.recipe:
-        row |= {"recipe": entry.recipe.model_dump(mode="json"), "published": dict(entry.published)}
+        row |= {"recipe": entry.recipe.model_dump(mode="json"), "implementation": tables.implementation(entry.recipe)}
     return row
 
 
-def _tables(chosen: dict[str, dict[str, Entry]]) -> None:
-    for table, entries in chosen.items():
-        show.heading(table)
-        for name, entry in entries.items():
-            show.console.print(Text(f"  {name:22s}", style="bold") + Text(entry.says))
+def _references(entry: Entry) -> dict[str, Any]:
+    keys = dict.fromkeys((*entry.sources, *(key for fit in entry.fits for key in fit.sources)))
+    return {"references": [{"key": source.key, "line": source.line} for source in knowledge.cite(keys)]}
+
+
+def _lists(chosen: dict[str, dict[str, Entry]]) -> None:
+    for name, entries in chosen.items():
+        show.heading(name)
+        _grid(((n, e.says) for n, e in entries.items()), max(map(len, entries), default=0))
+
+
+def _grid(rows: Iterable[tuple[str, str]], labels: int = LABELS) -> None:
+    """Labels on the left, each once for all that follow of its kind; texts keep to their column where they wrap."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=labels, style="bold")
+    grid.add_column(overflow="fold")
+    last = ""
+    for label, text in rows:
+        grid.add_row(Text("" if label == last else label), Text(text))
+        last = label
+    outer = Table.grid()
+    outer.add_column(width=2)
+    outer.add_row("", grid)
+    show.console.print(outer)
 
 
 def _entries(found: dict[str, dict[str, Entry]]) -> None:
-    for table, entries in found.items():
+    for axis, entries in found.items():
         for name, entry in entries.items():
-            _entry(table, name, entry)
+            show.heading(f"{name}  ({axis})")
+            _grid([*_about(entry), *(_choices(entry.recipe) if entry.recipe else ()), *_evidence(entry)])
 
 
-def _entry(table: str, name: str, entry: Entry) -> None:
-    show.heading(f"{name}  ({table})")
-    show.console.print(f"  {entry.says}")
-    if entry.formula:
-        show.console.print(f"  {entry.formula}", markup=False)
+def _about(entry: Entry) -> Iterable[tuple[str, str]]:
+    yield "", entry.says
+    for label in ("formula", "application", "behavior", "needs"):
+        if text := getattr(entry, label):
+            yield label, text
     for option, default in entry.options.items():
-        show.console.print(f"  option {option} = {default}", markup=False)
+        yield "option", f"{option} = {default}"
     for trait, value in entry.traits.items():
         claimed = "  (claimed by its source)" if trait in catalogs.CLAIMED else ""
-        show.console.print(f"  trait {trait} = {value}{claimed}", markup=False)
+        yield "trait", f"{trait} = {value}{claimed}"
     for fit in entry.fits:
         verb = "only with" if fit.only else "never with"
-        show.console.print(f"  {verb} {fit.axis} {', '.join(fit.names) or 'none'}: {fit.because}", markup=False)
-    if entry.recipe:
-        for axis, names in catalogs.chosen(entry.recipe).items():
-            show.console.print(f"  {axis}: {', '.join(names) or 'none'}", markup=False)
-        show.console.print(f"  {entry.recipe.schedule}", markup=False)
+        yield verb, f"{fit.axis} {', '.join(fit.names) or 'none'}: {fit.because} [{', '.join(fit.sources)}]"
+
+
+def _choices(recipe: Recipe) -> Iterable[tuple[str, str]]:
+    """What a recipe picks on each axis, with the formula of each."""
+    yield "architecture", tables.networks(recipe)
+    picks: list[tuple[Axis, str, Choice]] = [("loss", "loss", recipe.loss)]
+    picks += [("regularizers", "regularizer", pick) for pick in recipe.regularizers]
+    divergence = catalogs.chosen(recipe)["divergence"]
+    picks += [("divergence", "divergence", recipe.divergence or Choice(name=divergence[0]))] if divergence else []
+    picks += [("conditioning", "conditioning", recipe.conditioning)] if recipe.conditioning else []
+    for axis, label, pick in picks:
+        yield label, f"{tables.words(axis, pick)}:  {catalogs.AXES[axis][pick.name].formula}"
+    yield "training", tables.training(recipe.schedule)
+    if facts := tables.traits(recipe):
+        yield "traits", "; ".join(facts)
+
+
+def _evidence(entry: Entry) -> Iterable[tuple[str, str]]:
+    for one in entry.deviations:
+        yield "deviation", one
     for figure, value in entry.published.items():
-        show.console.print(f"  published: {figure}: {value}", markup=False)
-    for source in knowledge.cite(entry.sources):
-        show.console.print(f"  {source.line}", markup=False)
+        yield "published", f"{figure}: {value}"
+    for source in _references(entry)["references"]:
+        yield "reference", f"{source['line']} [{source['key']}]"
+
+
+def _framework(number: str, json: bool) -> None:
+    """One of the framework's tables."""
+    found = tables.table(number)
+    content = {"table": int(number), "title": found.title, "note": tables.NOTE, "columns": list(found.columns)}
+    show.result(content | {"rows": found.as_json()}, json, lambda: _print_framework(number, found))
+
+
+def _print_framework(number: str, found: tables.Table) -> None:
+    show.heading(f"Table {number}. {found.title}")
+    show.console.print(Text(tables.NOTE, style="bright_black"))
+    if show.console.width < WIDE:
+        for name, cells in found.rows.items():
+            show.heading(name)
+            _grid(zip(found.columns, cells, strict=True))
+        return
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bright_black", show_lines=True)
+    made.add_column("GAN", style="bold", no_wrap=True)
+    for column in found.columns:
+        made.add_column(column, ratio=2 if column in ("losses", "behavior", "implementation") else 1, overflow="fold")
+    for name, cells in found.rows.items():
+        made.add_row(name, *(Text(cell) for cell in cells))
+    show.console.print(made)
 
 
 def cite(path: Path, json: bool) -> None:
@@ -96,11 +169,7 @@ def cite(path: Path, json: bool) -> None:
     recipe = from_data(runs.told(run)["recipe"], str(run.run))
     keys: dict[str, None] = {}
     for axis, names in catalogs.chosen(recipe).items():
-        entries = catalogs.AXES[_axis(axis)]
+        entries = catalogs.AXES[axis]
         keys |= dict.fromkeys(k for name in names if name in entries for k in entries[name].sources)
     bibtex = "\n".join(source.bibtex for source in knowledge.cite(keys))
     show.result({"run": str(run.path), "sources": list(keys), "bibtex": bibtex}, json, lambda: print(bibtex))
-
-
-def _axis(axis: str) -> Axis:
-    return axis  # type: ignore[return-value]
