@@ -114,7 +114,7 @@ def test_the_cut_is_where_every_state_is_non_trivial() -> None:
         for who in ("average", "generator")
     )
     assert not torch.equal(average, own)
-    assert state.record.images == CUT * 24
+    assert state.record.images == small("began").schedule.critic_updates(CUT) * 24
     _, _, state, _ = cut("everything/digits")
     held = {name: float(state.tensors[name]) for name in ("part0.real", "part1.length", "part4.rate", "augment.1.p")}
     assert all(0 < abs(value) < 5 and value != 1 for value in held.values()), held

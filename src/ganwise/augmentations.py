@@ -14,9 +14,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, pad
 
 from ganwise.objective import Part, Pass, Signals
-from ganwise.ramp import at
-
-ADAPTIVE = "adaptive"
+from ganwise.ramp import Number, at
 
 
 class Augmentation(Part):
@@ -29,7 +27,7 @@ class Augmentation(Part):
 class InstanceNoise(Augmentation):
     """x + sigma N(0, 1); a ramp of sigma counts the discriminator's updates. Source: sonderby2017amortised, section 3.3."""
 
-    def __init__(self, sigma: float | str = "0.1 -> 0 linear 10000") -> None:
+    def __init__(self, sigma: Number = "0.1 -> 0 linear 10000") -> None:
         super().__init__()
         self.sigma = sigma
         self.register_buffer("scale", torch.tensor(at(sigma, 0)))
@@ -211,13 +209,14 @@ class AdaptiveAugment(Augmentation):
 
     p += sign(r_t - target) * every * B / images, r_t the mean sign of real samples' realness over ``every`` calls. Below p = .8
     the pipeline leaks nothing into the generator: each change leaves enough samples alone. ``colors`` and ``cutout`` multiply p.
-    A number or ramp for ``p`` takes the controller's place. Source: karras2020ada, section 3 and appendix B, pipeline bgc;
+    Without ``adapt`` p is a number or ramp. Source: karras2020ada, section 3 and appendix B, pipeline bgc;
     sampled bilinearly instead of through their wavelets, and mirrored without end beyond the edges.
     """
 
     def __init__(
         self,
-        p: float | str = ADAPTIVE,
+        p: Number = 0.0,
+        adapt: bool = True,
         target: float = 0.6,
         every: int = 4,
         images: int = 500_000,
@@ -225,9 +224,9 @@ class AdaptiveAugment(Augmentation):
         cutout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.ramp, self.target, self.every, self.images = p, target, every, images
+        self.ramp, self.target, self.every, self.images = None if adapt else p, target, every, images
         self.colors, self.cutout = colors, cutout
-        self.register_buffer("p", torch.tensor(0.0 if p == ADAPTIVE else at(p, 0)))
+        self.register_buffer("p", torch.tensor(at(p, 0)))
         self.register_buffer("total", torch.zeros(()))
         self.register_buffer("calls", torch.zeros(()))
         self.p: Tensor
@@ -241,7 +240,7 @@ class AdaptiveAugment(Augmentation):
         return torch.where(self.p > 0, y, x)
 
     def update(self, d: Pass, g: Pass, signals: Signals) -> None:
-        if self.ramp == ADAPTIVE:
+        if self.ramp is None:
             self.adapt(d.realness[0].sign().mean(), len(d.real))
         else:
             self.p.fill_(at(self.ramp, d.step + 1))

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from ganwise.augmentations import flip, shift
 from ganwise.objective import Objective, Pass
-from ganwise.ramp import at
-from ganwise.regularizers import Number
+from ganwise.ramp import Number, at
 
 
 def disturb(x: Tensor) -> Tensor:

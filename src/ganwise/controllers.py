@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ganwise.objective import Part, Pass, Signals
+from ganwise.types import Unusable
 
 
 class Plateau(Part):
@@ -28,6 +29,8 @@ class Plateau(Part):
         self.before: Tensor
 
     def update(self, d: Pass, g: Pass, signals: Signals) -> None:
+        if self.signal not in signals:
+            raise Unusable(f"schedule.stall.signal: this GAN gives no '{self.signal}'; it gives {', '.join(signals)}")
         self.total.add_(signals[self.signal].double())
         self.count.add_(1)
         if int(self.count) < self.window:

@@ -10,6 +10,8 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
+Number = float | str
+"""A number, or a ramp over the updates of a player."""
 SHAPES = ("linear", "cosine", "geometric")
 SYNTAX = "a number, or a ramp such as '2e-4 -> 0 linear 50000' (start -> end, linear, cosine or geometric, number of updates)"
 

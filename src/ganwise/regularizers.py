@@ -17,11 +17,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 from ganwise.networks.mlp import Maxout
 from ganwise.networks.stylegan2 import Rectify
 from ganwise.objective import Objective, Part, Pass, Signals, lazy, nothing
-from ganwise.ramp import at
+from ganwise.ramp import Number, at
 
 Projection = Callable[[nn.Module], None]
-Number = float | str
-"""A number, or a ramp over the player's updates."""
 
 
 def exact(x: Tensor) -> torch.autocast:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
-from ganwise import catalog
+from ganwise import catalog, ramp
 from ganwise.build import rows
 from ganwise.build.auto import resolve
 from ganwise.build.gan import GAN, Scaling
@@ -18,8 +19,9 @@ from ganwise.controllers import Plateau
 from ganwise.divergences import DIVERGENCES
 from ganwise.networks import UNLABELED, Labels, Networks
 from ganwise.objective import Objective, Part
+from ganwise.ramp import Number
 from ganwise.recipe import Choice, Recipe
-from ganwise.types import Shape, Unusable
+from ganwise.types import Shape, Unusable, Value
 
 
 def build(recipe: Recipe, shape: Shape, *, classes: int = 0, seed: int = 0, device: str | torch.device = "cpu") -> GAN:
@@ -72,9 +74,19 @@ def _picks(recipe: Recipe, table: dict[str, Any]) -> list[Choice]:
 def _call(axis: catalog.Axis, pick: Choice, table: dict[str, Callable[..., Any]], *arguments: Any) -> Any:
     options = catalog.options(axis, pick)
     try:
+        _typed(table[pick.name], options)
         return table[pick.name](*arguments, **options)
     except (TypeError, ValueError, RuntimeError) as error:
         raise Unusable(f"{axis} {pick.name} with {options}: {error}") from error
+
+
+def _typed(function: Callable[..., Any], options: dict[str, Value]) -> None:
+    """Refuses text that is no number or ramp where one is due: it would fail only in the middle of training."""
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        if isinstance(value := options.get(name), str) and parameter.annotation in (int, float):
+            raise ValueError(f"{name} is a number that does not change, not '{value}'")
+        if isinstance(value, str) and parameter.annotation == Number:
+            ramp.parse(value)
 
 
 def _loss(recipe: Recipe) -> Objective | Part:

@@ -71,7 +71,7 @@ AUGMENTATIONS: dict[str, Entry] = {
         "Geometric and color changes, each with probability p; a controller raises p while the discriminator is too sure.",
         ("karras2020ada", "huang2024r3gan"),
         formula="p += sign(E sign(realness of real) - target) every B / images",
-        options={"p": "adaptive", "target": 0.6, "every": 4, "images": 500_000, "colors": 1.0, "cutout": 0.0},
+        options={"p": 0.0, "adapt": True, "target": 0.6, "every": 4, "images": 500_000, "colors": 1.0, "cutout": 0.0},
         traits={"erases": False, "adapts": True, "vectors": False},
         fits=(_NO_PYRAMID,),
     ),
