@@ -18,8 +18,10 @@ from ganwise.metrics.sliced import sliced_wasserstein
 from ganwise.model import Model
 from ganwise.networks.autoencoder import Decoder, VanishingResidual, autoencoder
 from ganwise.networks.energy import energy_autoencoder
+from ganwise.networks.labels import UNLABELED
 from ganwise.recipe import Recipe, Schedule, change
 from ganwise.shapes import halvings_to_eight
+from ganwise.testing import check_architecture
 from ganwise.train import train
 from ganwise.types import Record, Shape, Unusable, Value
 
@@ -37,6 +39,12 @@ def ebgan(**changes: Value) -> Recipe:
 
 def weights(*networks: nn.Module) -> int:
     return sum(w.numel() for network in networks for w in network.parameters())
+
+
+def test_both_pass_the_conformance_suite() -> None:
+    check_architecture(autoencoder, ((1, 8, 8), (3, 32, 32), (5,)), (UNLABELED,), width=4, vanishing=5)
+    check_architecture(energy_autoencoder, ((1, 8, 8), (3, 32, 32)), (UNLABELED,), mixes_samples=True, width=4)
+    check_architecture(energy_autoencoder, ((3, 10, 10), (5,)), (UNLABELED,), width=4, discriminator_norm="none")
 
 
 # BEGAN

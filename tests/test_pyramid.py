@@ -16,8 +16,10 @@ from ganwise.build import GAN, build
 from ganwise.catalog import choice
 from ganwise.data import load
 from ganwise.model import Model
+from ganwise.networks.labels import UNLABELED
 from ganwise.networks.pyramid import Pyramid, enlarged, laplacian_pyramid, shrunk
 from ganwise.recipe import Optimizer, Recipe, Schedule, change
+from ganwise.testing import check_architecture
 from ganwise.train import forward, move, play, train
 from ganwise.types import Shape, Unusable, Value
 
@@ -231,6 +233,10 @@ def test_the_pyramid_learns_digits_at_every_level() -> None:
 def test_what_joins_levels_is_refused(changes: dict[str, Value], why: str) -> None:
     with pytest.raises(Unusable, match=why):
         catalog.check(change(recipe(), changes))
+
+
+def test_it_passes_the_conformance_suite() -> None:
+    check_architecture(laplacian_pyramid, ((1, 8, 8), (3, 28, 28)), (UNLABELED,), width=4, units=8, dropout=0.0)
 
 
 def test_level_networks_are_the_papers_layers() -> None:

@@ -200,15 +200,21 @@ def check_architecture(
                 _check_alone(made, shape, told, where)
 
 
+def _about(made: Networks, told: Labels, images: Tensor) -> Tensor:
+    """What both players are told in training: the samples' classes, or the samples themselves."""
+    return made.view.encode(images) if made.told_real else torch.arange(len(images)) % max(told.classes, 1)
+
+
 def _check_pair(made: Networks, shape: Shape, told: Labels, where: str) -> None:
-    y = torch.arange(6) % max(told.classes, 1)
+    y = _about(made, told, torch.rand(6, *shape) * 2 - 1)
     z = made.generator.draw(6, torch.device("cpu"))
     fake = made.generator(z, y)
     samples = made.view.decode(fake)
     assert samples.shape == (6, *shape), f"{where}: samples are of shape {tuple(samples.shape)}"
     x = fake.detach().requires_grad_()
     said: Output = made.discriminator(x, y)
-    assert said.score.shape == (6,), f"{where}: scores are of shape {tuple(said.score.shape)}, one for each sample is needed"
+    one = said.score.dim() == 1 and (len(said.score) == 6 or (made.told_real and len(said.score) % 6 == 0))
+    assert one, f"{where}: scores are of shape {tuple(said.score.shape)}, one for each sample (and level) is needed"
     assert said.features is None or said.features.shape[0] == 6, f"{where}: features are of shape {tuple(said.features.shape)}"
     assert (said.logits is None) == (told.discriminator not in ("classifier", "open")), (
         f"{where}: class logits missing or unasked"
@@ -225,10 +231,12 @@ def _check_pair(made: Networks, shape: Shape, told: Labels, where: str) -> None:
 
 
 def _check_alone(made: Networks, shape: Shape, told: Labels, where: str) -> None:
-    x, y = torch.rand(4, *shape) * 2 - 1, torch.arange(4) % max(told.classes, 1)
+    images = torch.rand(4, *shape) * 2 - 1
+    x, y = made.view.encode(images), _about(made, told, images)
     with torch.no_grad():
-        together = made.discriminator(x, y).score
-        alone = torch.cat([made.discriminator(x[half], y[half]).score for half in (slice(0, 2), slice(2, 4))])
+        together = made.discriminator(x, y).score.reshape(-1, 4)
+        halves = [made.discriminator(x[half], y[half]).score.reshape(-1, 2) for half in (slice(0, 2), slice(2, 4))]
+    alone = torch.cat(halves, 1)
     assert torch.allclose(together, alone, atol=1e-4), f"{where}: a sample's score depends on its batch: declare mixes_samples"
 
 
