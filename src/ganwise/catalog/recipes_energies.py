@@ -34,7 +34,7 @@ ENTRIES: dict[str, Entry] = {
         application="Faces and other aligned images of one domain; a measure of convergence; a dial for diversity, gamma.",
         behavior="Balances itself, and M_global falls as it converges. Sharp at a low gamma, diverse at a high one. Weak on "
         "many classes such as CIFAR-10 and on sparse, mostly constant images; several who rebuilt it met collapse.",
-        needs="Images of one domain, square, of side b * 2^k, b from 4 to 7; or vectors of more than 64 numbers.",
+        needs="Images of one domain, square, of side b * 2^k, b from 4 to 7; or vectors.",
         deviations=(
             "16 filters and 64 latents at 32 pixels, where the paper's largest model has 128 at 128",
             "the rates halve when M_global's mean over 10,000 steps is no lower than before, down to a fifth: the paper gives "
