@@ -54,8 +54,8 @@ DIVERGENCES: dict[str, Entry] = {
         traits={"f_divergence": True},
     ),
     "total-variation": Entry(
-        "Half the absolute difference of the densities; what hinge's optimum amounts to. As f-gan's argument it is nearly flat where "
-        "the critic is certain.",
+        "Half the absolute difference of the densities; what hinge's optimum amounts to. As f-gan's argument it is nearly flat "
+        "where the critic is certain.",
         ("lim2017geometric", "nowozin2016fgan"),
         formula="f(u) = |u - 1| / 2",
         traits={"f_divergence": True},
