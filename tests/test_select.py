@@ -6,13 +6,19 @@ import json
 import subprocess
 import sys
 import time
+from functools import cache
 from itertools import pairwise, product
+from math import prod
 
 import pytest
 
 from ganwise import catalog
 from ganwise.recipe import Recipe
 from ganwise.select import WANTS, Advice, select
+from ganwise.select.facts import gather
+from ganwise.select.judge import apply
+from ganwise.select.shortlist import options
+from ganwise.select.space import NONE, Combination, combinable
 from ganwise.shapes import takes
 from ganwise.types import Audit, Kind, Shape, Unusable, Value
 
@@ -26,6 +32,7 @@ def seen(kind: Kind, shape: Shape, n: int, classes: tuple[str, ...] = (), **fact
 DIGITS = seen("image", (1, 8, 8), 1797, TEN, n_train=1257, background_share=0.49, constant_pixel_share=0.09, domain="many")
 MNIST = seen("image", (1, 28, 28), 60000, TEN, background_share=0.81, constant_pixel_share=0.09, domain="many")
 CIFAR = seen("image", (3, 32, 32), 50000, TEN, background_share=0.0, constant_pixel_share=0.0, domain="many")
+UNLABELED = CIFAR._replace(classes=())
 TOY = seen("vector", (2,), 10000, intrinsic_dimension=1.9)
 PHOTOS = seen("image", (3, 64, 64), 500, background_share=0.0, constant_pixel_share=0.0, domain="unknown")
 FEW = seen("image", (3, 32, 32), 5000, TEN, labels="few", domain="many", background_share=0.0)
@@ -54,17 +61,27 @@ def test_every_candidate_is_a_recipe_that_the_catalog_accepts_and_that_makes_the
         assert one.reasons
 
 
+@cache
+def brute_force() -> list[Combination]:
+    """Each of the product's combinations asked whether it breaks a rule of the catalog."""
+    every = product(catalog.ARCHITECTURES, catalog.LOSSES, (NONE, *catalog.REGULARIZERS), catalog.DIVERGENCES)
+    return [one for values in every if not catalog.misfits((one := Combination(*values)).picks)]
+
+
+def test_what_pairs_allow_is_what_a_brute_force_finds() -> None:
+    assert [one for one, _ in combinable()] == brute_force()
+
+
 @EVERY
 def test_the_counts_are_those_of_a_brute_force(audit: Audit) -> None:
-    space = list(product(catalog.ARCHITECTURES, catalog.LOSSES, [(), *((r,) for r in catalog.REGULARIZERS)], catalog.DIVERGENCES))
-    axes: tuple[catalog.Axis, ...] = ("architecture", "loss", "regularizers", "divergence")
-    fitting = [
-        (a, loss, r, d)
-        for a, loss, r, d in space
-        if takes(a, audit.shape) is None and not catalog.misfits(dict(zip(axes, ((a,), (loss,), r, (d,)), strict=True)))
-    ]
+    images = {name for name, entry in catalog.REGULARIZERS.items() if not entry.traits["vectors"]}
+    fitting = [one for one in brute_force() if takes(one.architecture, audit.shape) is None]
+    fitting = [one for one in fitting if audit.kind == "image" or one.regularizer not in images]
+    sizes = (
+        len(axis) for axis in (catalog.ARCHITECTURES, catalog.LOSSES, {**catalog.REGULARIZERS, NONE: 0}, catalog.DIVERGENCES)
+    )
     advice = select(audit)
-    assert (advice.before, advice.valid) == (len(space), len(fitting))
+    assert (advice.before, advice.valid) == (prod(sizes), len(fitting))
     assert 0 < advice.after < advice.valid < advice.before
 
 
@@ -137,8 +154,10 @@ def test_vectors_and_odd_sides_get_fully_connected_networks_only(audit: Audit) -
 
 
 def test_diversity_and_quality_on_a_gpu_bring_the_four_losses_of_the_frameworks_example() -> None:
-    names = ranks(select(CIFAR, ["diversity", "quality"], device="cuda", seconds=86400))
-    assert names.keys() >= {"wgan-gp", "lsgan", "rsgan", "sngan"}
+    advice = select(UNLABELED, ["diversity", "quality"], device="cuda", seconds=20_000)
+    assert ranks(advice).keys() >= {"wgan-gp", "lsgan", "rsgan", "sngan", "dcgan", "r1gan"}
+    assert {one.recipe.architecture.name for one in advice.candidates} >= {"resnet", "dcgan"}
+    assert advice.questions[3].answer.startswith("no")
 
 
 def test_a_need_for_a_convergence_measure_brings_the_critic_up_and_rules_the_log_losses_out() -> None:
@@ -169,7 +188,8 @@ def test_a_need_for_coverage_is_the_reason_for_another_divergence() -> None:
 
 def test_a_need_for_speed_or_stability_moves_the_ranks_the_right_way() -> None:
     def score(name: str, *want: str) -> float:
-        return next(one.score for one in select(CIFAR, want, limit=20).candidates if one.name == name)
+        rules, _ = apply(gather(CIFAR, want, "cpu", None))
+        return next(one.score for one in options(CIFAR.shape, rules, gather(CIFAR, want, "cpu", None)) if one.name == name)
 
     assert score("wgan-gp", "speed") < score("wgan-gp")
     assert score("sngan", "stability") > score("sngan")
@@ -179,10 +199,60 @@ def test_a_need_for_speed_or_stability_moves_the_ranks_the_right_way() -> None:
 
 def test_a_tiny_budget_prefers_one_discriminator_step() -> None:
     def gap(seconds: float) -> float:
-        scores = {one.name: one.score for one in select(CIFAR, device="cuda", seconds=seconds).candidates}
+        scores = {one.name: one.score for one in select(CIFAR, device="cuda", seconds=seconds, limit=20).candidates}
         return scores["lsgan"] - scores["wgan-gp"]
 
     assert gap(600) > gap(30000)
+
+
+LABELED = {"labels": "all", "labeled_share": 1.0}
+PARTLY = {"labels": "few", "labeled_share": 0.1}
+
+
+@pytest.mark.parametrize("audit", [UNLABELED, TABLE, ODD], ids=["colors", "table", "odd"])
+def test_without_labels_no_recipe_that_needs_them_is_a_candidate_and_the_reason_is_told(audit: Audit) -> None:
+    advice = select(audit, limit=40)
+    assert not [one.name for one in advice.candidates if one.recipe.conditioning]
+    excluded = {one.name: one.rule for one in advice.excluded}
+    for name in ("cgan", "acgan", "sngan-projection", "semi-supervised-gan"):
+        assert excluded[name] == "labels"
+
+
+def test_labels_bring_recipes_that_use_them() -> None:
+    cifar = CIFAR._replace(facts={**CIFAR.facts, **LABELED})
+    assert "sngan-projection" in ranks(select(cifar, device="cuda", seconds=90_000))
+    few = FEW._replace(facts={**FEW.facts, **PARTLY})
+    advice = select(few)
+    assert "semi-supervised-gan" in ranks(advice)
+    partly = [one for one in advice.excluded if one.name in ("cgan", "acgan", "sngan-projection")]
+    assert {one.rule for one in partly} == {"labels"}
+    assert "90.00% of the samples have no label" in partly[0].because
+
+
+@EVERY
+def test_heavy_networks_stay_out_where_there_is_no_accelerator(audit: Audit) -> None:
+    names = {one.recipe.architecture.name for one in select(audit, limit=40, seconds=600).candidates}
+    assert not names & {"r3gan", "stylegan2"}
+
+
+def test_large_budgets_bring_modern_networks() -> None:
+    large = FACES._replace(shape=(3, 256, 256))
+    assert ranks(select(large, device="cuda", seconds=10 * 86400)).keys() >= {"r3gan", "stylegan2", "r1gan"}
+    assert "stylegan2" not in ranks(select(large, device="cuda", seconds=20_000))
+
+
+def test_few_photographs_get_augmentation_and_tiny_digits_do_not() -> None:
+    assert ranks(select(PHOTOS, seconds=180))["r1gan-diffaugment"] < ranks(select(PHOTOS, seconds=180))["dcgan"]
+    for audit in (DIGITS, MNIST, TOY, TABLE, CIFAR._replace(n=200_000)):
+        assert not [
+            one.name for one in select(audit, limit=40).candidates if one.name.startswith("r1gan-") and one.recipe.augmentation
+        ]
+
+
+@EVERY
+def test_f_gans_do_not_flood_the_short_list(audit: Audit) -> None:
+    for want in ((), ("coverage",), ("diversity", "quality")):
+        assert len([name for name in ranks(select(audit, want, limit=40)) if name.startswith("fgan")]) <= 2
 
 
 def test_a_rule_whose_fact_is_unknown_does_not_fire_and_says_so() -> None:

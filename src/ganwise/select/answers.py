@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ganwise.knowledge import Rule
-from ganwise.select.judge import effects, score
+from ganwise.select.judge import effects, named, score
 from ganwise.select.space import NONE, Combination, Tags
 from ganwise.types import Audit
 
@@ -43,7 +43,9 @@ def answer(number: int, before: Space, left: Space, rules: Sequence[Rule]) -> Qu
     """What is left in the end on the question's axis, the best first, and why; ``before`` is what it had to judge."""
     asked = [rule for rule in rules if rule.question == number]
     words = _divergence(left) if number == 4 else _ranked(number, before, left, asked)
-    speaking = [rule for rule in asked if any(set(effects(rule, tags)) - {"keeps"} for _, tags in before)]
+    spoken = named(asked)
+    kinds = {tags & spoken for _, tags in before}
+    speaking = [rule for rule in asked if any(set(effects(rule, kind)) - {"keeps"} for kind in kinds)]
     reasons = tuple((rule.name, rule.because) for rule in speaking)
     because = "; ".join(f"{name}: {says}" for name, says in reasons)
     sources = tuple(dict.fromkeys(key for rule in speaking for key in rule.sources))
@@ -53,9 +55,10 @@ def answer(number: int, before: Space, left: Space, rules: Sequence[Rule]) -> Qu
 def _ranked(number: int, before: Space, left: Space, asked: Sequence[Rule]) -> str:
     """Values of one axis by the best score that a combination with it has; then those that are out."""
     best: dict[str, float] = {}
-    for one, tags in left:
-        value = getattr(one, _AXIS[number])
-        best[value] = max(best.get(value, float("-inf")), score(asked, tags))
+    spoken = named(asked)
+    kinds = dict.fromkeys((getattr(one, _AXIS[number]), tags & spoken) for one, tags in left)
+    for value, kind in kinds:
+        best[value] = max(best.get(value, float("-inf")), score(asked, kind))
     order = sorted(best, key=lambda value: -best[value])
     preferred = [value for value in order if best[value] > 0]
     others = [value for value in order if best[value] <= 0]

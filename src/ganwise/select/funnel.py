@@ -8,7 +8,7 @@ from math import prod
 from typing import NamedTuple
 
 from ganwise.knowledge import Rule
-from ganwise.select.judge import Reason, removal
+from ganwise.select.judge import Reason, named, removal
 from ganwise.select.space import Combination, Tags, combinable, factors, possible
 from ganwise.types import Shape
 
@@ -64,7 +64,10 @@ def narrow(shape: Shape, rules: Sequence[Rule]) -> Narrowed:
 def _ask(question: int, before: Space, rules: Sequence[Rule]) -> tuple[Stage, Space]:
     """One question's rules applied. Where they contradict each other, so that nothing would be left, they remove nothing."""
     asked = [rule for rule in rules if rule.question == question]
-    judged = [(pair, removal(asked, pair[1])) for pair in before]
+    spoken = named(asked)
+    kinds = {tags & spoken for _, tags in before}
+    verdicts = {kind: removal(asked, kind) for kind in kinds}
+    judged = [(pair, verdicts[pair[1] & spoken]) for pair in before]
     after = [pair for pair, reason in judged if reason is None]
     name = f"question {question}"
     if before and not after:

@@ -48,6 +48,11 @@ def effects(rule: Rule, tags: Tags) -> list[Effect]:
     ]
 
 
+def named(rules: Iterable[Rule]) -> Tags:
+    """The tags that rules speak about. Few: a thousand GANs reduced to these are some dozens of kinds, judged once each."""
+    return frozenset(tag for rule in rules for targets in rule.effects.values() for target in targets for tag in target)
+
+
 def weight(rule: Rule, effect: Effect) -> float:
     wanted = any(condition.fact.startswith("want.") for condition in rule.when)
     return _SIGNS[effect] * WEIGHTS[rule.strength] * (WANTED if wanted else 1.0)

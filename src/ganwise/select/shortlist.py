@@ -104,7 +104,7 @@ def shorten(ranked: Sequence[Option], limit: int) -> list[Option]:
         if option in picked or option.removed or ideas[idea] >= PER_IDEA or len(picked) >= limit:
             continue
         picked.append(option)
-        ideas[idea] += option.recipe.augmentation is None  # what is seen changes, not the idea
+        ideas[idea] += 1
     return [option for option in ranked if option in picked]
 
 
