@@ -74,6 +74,7 @@ REFUSED = [
     ({"architecture.name": "mlp", "regularizers.pulling-away": True}, "only an auto-encoder has them"),
     ({"regularizers.label-smoothing": True, "loss.name": "hinge"}, "target of a log loss"),
     ({"regularizers.svm-weight": True}, "needs loss hinge"),
+    ({"regularizers.svm-weight": True, "loss.name": "hinge", "conditioning.name": "semi-supervised"}, "one for each class"),
     ({"regularizers.consistency": True, "regularizers.balanced-consistency": True}, "has this term already"),
 ]
 

@@ -25,7 +25,7 @@ class Augmentation(Part):
 
 
 class InstanceNoise(Augmentation):
-    """x + sigma N(0, 1); a ramp of sigma counts the discriminator's updates. Source: sonderby2017amortised, section 3.3."""
+    """x + sigma N(0, 1); a ramp of sigma counts the discriminator's updates. Source: sonderby2017amortised."""
 
     def __init__(self, sigma: Number = "0.1 -> 0 linear 10000") -> None:
         super().__init__()
@@ -113,7 +113,7 @@ POLICY: dict[str, Callable[[Tensor], Tensor]] = {
 class DiffAugment(Augmentation):
     """Always on: colors, a shift of up to an eighth of the side, a cut-out of half of each side.
 
-    Source: zhao2020diffaugment, section 3.3; the ranges are those of the authors' code.
+    Source: zhao2020diffaugment, section 3; the ranges are those of the authors' code.
     """
 
     def __init__(self, policy: str = ",".join(POLICY)) -> None:

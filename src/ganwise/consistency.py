@@ -11,7 +11,7 @@ from ganwise.ramp import Number, at
 
 
 def disturb(x: Tensor) -> Tensor:
-    """Images mirrored in half of the cases and moved by up to an eighth of a side. Source: zhang2020consistency, section 3.1."""
+    """Images mirrored in half of the cases and moved by up to an eighth of a side. Source: zhang2020consistency."""
     return shift(flip(x), 1 / 8, "reflect")
 
 
@@ -21,7 +21,7 @@ def drift(p: Pass, x: Tensor, score: Tensor) -> Tensor:
 
 
 def consistency(weight: Number = 10.0) -> Objective:
-    """weight E(D(x) - D(T x))^2 on real samples. Source: zhang2020consistency, equation 3."""
+    """weight E(D(x) - D(T x))^2 on real samples. Source: zhang2020consistency, algorithm 1."""
     return Objective(lambda p: at(weight, p.step) * drift(p, p.real, p.r))
 
 

@@ -69,7 +69,7 @@ def gradient_penalty(weight: Number = 10.0, center: float = 1.0) -> Objective:
 def dragan(weight: Number = 10.0, center: float = 1.0, spread: float = 0.5) -> Objective:
     """weight E(|grad D(x + d)| - center)^2, d = spread * std(batch) * U[0, 1) for each number: slopes around real samples.
 
-    Source: kodali2017dragan, section 2.3 and the authors' code; their text has Gaussian d instead.
+    Source: kodali2017dragan and the authors' code, which we follow; the text has Gaussian d instead.
     """
 
     def penalty(p: Pass) -> Tensor:
@@ -131,7 +131,7 @@ def svm_weight(cost: float = 1.0) -> Objective:
     """|w|^2 / (2 cost B), w the weights of the discriminator's last layer: a support vector machine's other term.
 
     The machine minimizes |w|^2/2 + cost * (sum of all hinges); beside means over B samples that is divided by cost * B.
-    Source: lim2017geometric, equation 12 and the authors' code.
+    Source: lim2017geometric and the authors' code, which decays the last weight by 1 / (cost B).
     """
     return Objective(lambda p: last_layer(p.discriminator).weight.square().sum() / (2 * cost * len(p.real)))
 
@@ -163,8 +163,8 @@ def label_smoothing(real: float = 0.9) -> Objective:
 class LeCam(Part):
     """weight [E relu(r - average f)^2 + E relu(average r - f)^2], moving averages of scores, high ones real.
 
-    Source: tseng2021lecam, equation 5. As in the authors' code the averages follow the last batch until ``start``, and the term
-    counts from there on.
+    Source: tseng2021lecam, section 3, and the authors' code: relu is theirs, not the text's; the averages follow the last batch
+    until ``start``, and the term counts from there on.
     """
 
     def __init__(self, weight: float = 0.3, decay: float = 0.99, start: int = 1000) -> None:
@@ -188,7 +188,7 @@ class LeCam(Part):
 
 
 def pulling_away(weight: Number = 0.1) -> Objective:
-    """weight / (B (B-1)) sum over i != j of cos(code_i, code_j)^2, for the generator. Source: zhao2016ebgan, equation 4."""
+    """weight / (B (B-1)) sum over i != j of cos(code_i, code_j)^2, for the generator. Source: zhao2016ebgan, section 2.4."""
 
     def term(p: Pass) -> Tensor:
         assert p.fake_out.code is not None, "only an auto-encoder has a code"

@@ -229,6 +229,13 @@ REGULARIZERS: dict[str, Entry] = {
                 "spectral normalization fixes the length of the weight that it shortens",
                 ("miyato2018sngan",),
             ),
+            Fit(
+                "conditioning",
+                ("semi-supervised",),
+                False,
+                "it shortens the weight of one hyperplane, and this score is made of one for each class",
+                ("lim2017geometric", "salimans2016improved"),
+            ),
         ),
     ),
 }
