@@ -100,7 +100,7 @@ class Schedule(Frozen):
     generator_steps: int = Field(1, ge=1)
     boost: Boost = Boost()
     simultaneous: bool = False  # both gradients are taken before either player moves
-    # the generator's pass reuses the latents of the discriminator's. Fresh ones are berthelot2017began's z_D and z_G, section 3.4;
+    # the generator's pass reuses the discriminator's latents. Fresh ones are berthelot2017began's z_D and z_G, section 3.4;
     # kim2017begantensorflow shares them, as the original GAN's code does
     shared_latents: bool = False
     discriminator: Optimizer = Optimizer()
