@@ -251,6 +251,23 @@ def test_copies_of_training_images_are_memorization(ratio: float, severity: str 
     assert all(f.problem == "memorization" and f.remedies for f in findings)
 
 
+@EVERY_RECIPE
+def test_no_two_remedies_are_the_same(recipe: Recipe) -> None:
+    copies = [score("memorization", 0.5, 1.18), score("novelty", 0.5, 1.18)]
+    for found in diagnose(run(6000, spread=lambda t: 0.05), recipe, copies).findings:
+        healed = [change(recipe, remedy.change) for remedy in found.remedies]
+        assert healed
+        assert len(set(healed)) == len(healed)
+
+
+def test_what_the_doctor_knows_of_a_loss_stands_in_the_catalog() -> None:
+    known = {name: Traits.of(entry.recipe) for name, entry in RECIPES.items()}
+    assert {name for name, traits in known.items() if traits.dial} == {"began"}
+    assert {name for name, traits in known.items() if traits.divergent} == {name for name in RECIPES if name.startswith("fgan-")}
+    assert {name for name, traits in known.items() if traits.saturates} == {"gan-minimax"}
+    assert {name for name, traits in known.items() if traits.critic} == {"wgan", "wgan-gp", "began"}
+
+
 def test_blurred_samples_are_near_to_everything_and_no_copies() -> None:
     signs = [score("memorization", 0.4, 1.18), score("novelty", 1.2, 1.18)]
     assert not diagnose([], named("r1gan"), signs).findings

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from ganwise import ramp
-from ganwise.catalog import LOSSES, check
+from ganwise.catalog import LOSSES, check, own_divergence
 from ganwise.recipe import Choice, Recipe, change
 from ganwise.types import Finding, Problem, Record, Remedy, Score, Unusable, Value, Verdict
 
@@ -39,9 +39,10 @@ Series = list[tuple[int, float]]
 class Traits(NamedTuple):
     """What detectors need to know about the recipe; the defaults hold where there is none."""
 
-    loss: str | None = None
     critic: bool = False  # the loss measures convergence: accuracy says nothing about it
     saturates: bool = False
+    dial: bool = False  # its gamma trades diversity for sharpness, and diversity opens late
+    divergent: bool = False  # it takes a divergence as its argument
     recipe: Recipe | None = None
     running: bool = False  # more records are to come
 
@@ -49,8 +50,9 @@ class Traits(NamedTuple):
     def of(cls, recipe: Recipe | None, running: bool = False) -> Traits:
         if recipe is None or recipe.loss.name not in LOSSES:
             return cls(running=running)
-        loss = LOSSES[recipe.loss.name].traits
-        return cls(recipe.loss.name, bool(loss.get("measures_convergence")), bool(loss.get("saturates")), recipe, running)
+        loss, own = LOSSES[recipe.loss.name], own_divergence(recipe.loss.name)
+        measures, saturates = (bool(loss.traits.get(trait)) for trait in ("measures_convergence", "saturates"))
+        return cls(measures, saturates, "gamma" in loss.options, own is None, recipe, running)
 
 
 Detector = Callable[[Sequence[Record], Traits], Finding | None]
@@ -129,7 +131,7 @@ def warmed_up(records: Sequence[Record], traits: Traits) -> int:
 def opened(records: Sequence[Record], traits: Traits) -> int:
     """The first step at which samples should be diverse."""
     usual = warmed_up(records, traits)
-    return max(usual, BEGAN_OPENS) if traits.loss == "boundary-equilibrium" else usual
+    return max(usual, BEGAN_OPENS) if traits.dial else usual
 
 
 def lasting(values: Series, limit: float) -> int | None:
@@ -248,9 +250,13 @@ def _copies(scores: Mapping[str, Score], traits: Traits, step: int) -> Finding |
         "a stronger penalty keeps the discriminator from learning the training images by heart",
         ("karras2020ada",),
     )
-    return Finding(
-        "memorization", severity, step, evidence, prescribe(traits.recipe, stronger, _tamed(traits.recipe)), ("karras2020ada",)
+    varied = Remedy(
+        {"augmentation.name": "ada"} if traits.recipe and not traits.recipe.augmentation else {},
+        "random changes of all images that the discriminator sees, real or made, leave it nothing to learn by heart",
+        ("karras2020ada", "zhao2020diffaugment"),
     )
+    remedies = prescribe(traits.recipe, stronger, varied, _tamed(traits.recipe))
+    return Finding("memorization", severity, step, evidence, remedies, ("karras2020ada",))
 
 
 def _regularizers(traits: Traits) -> tuple[Choice, ...]:
@@ -258,17 +264,23 @@ def _regularizers(traits: Traits) -> tuple[Choice, ...]:
 
 
 def prescribe(recipe: Recipe | None, *remedies: Remedy) -> tuple[Remedy, ...]:
-    """The remedies that change this recipe into another one that the catalog accepts; all of them where there is no recipe."""
-    return tuple(remedy for remedy in remedies if remedy.change and (recipe is None or _works(recipe, remedy.change)))
+    """The remedies that make of this recipe others that the catalog accepts, each another; all where there is no recipe."""
+    found: dict[Recipe | int, Remedy] = {}
+    for number, remedy in enumerate(one for one in remedies if one.change):
+        made = number if recipe is None else _changed(recipe, remedy.change)
+        if made is not None and made != recipe:
+            found.setdefault(made, remedy)
+    return tuple(found.values())
 
 
-def _works(recipe: Recipe, changes: Mapping[str, Value]) -> bool:
+def _changed(recipe: Recipe, changes: Mapping[str, Value]) -> Recipe | None:
+    """The recipe after a remedy; None where the catalog refuses it."""
     try:
         changed = change(recipe, changes)
         check(changed)
     except Unusable:
-        return False
-    return changed != recipe
+        return None
+    return changed
 
 
 def _slower(recipe: Recipe | None, *players: str) -> Remedy:
@@ -301,7 +313,7 @@ def _tamed(recipe: Recipe | None) -> Remedy:
 def _broken(traits: Traits) -> tuple[Remedy, ...]:
     """Against values that are not finite."""
     sturdy = Remedy(
-        {"divergence.name": "gan"} if traits.loss == "f-gan" else {},
+        {"divergence.name": "gan"} if traits.divergent else {},
         "conjugates with an exponential or a pole overflow; that of the original GAN's divergence does not",
         ("nowozin2016fgan",),
     )
@@ -335,10 +347,10 @@ def _varied(traits: Traits) -> tuple[Remedy, ...]:
     """Against collapse: BEGAN has its own dial; elsewhere losses of pairs with a penalty, then smaller steps."""
     recipe = traits.recipe
     smaller = _slower(recipe, "discriminator", "generator")
-    if traits.loss == "boundary-equilibrium":
+    if traits.dial:
         return Remedy({"loss.gamma": 0.7}, "a higher gamma is BEGAN's dial toward diversity", ("berthelot2017began",)), smaller
     covering = Remedy(
-        {"divergence.name": "kl"} if traits.loss == "f-gan" else {},
+        {"divergence.name": "kl"} if traits.divergent else {},
         "Kullback-Leibler of data from model covers every mode",
         ("nowozin2016fgan",),
     )
