@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from ganwise.catalog import REGULARIZERS, choice
 from ganwise.consistency import balanced_consistency, consistency, disturb, latent_consistency
 from ganwise.data import load
 from ganwise.losses import non_saturating
-from ganwise.networks import Generator, Labels
+from ganwise.networks import Generator, Labels, energy_autoencoder, stylegan2
 from ganwise.networks.labels import Stack
 from ganwise.objective import Objective, Output, Part, Pass
 from ganwise.recipe import Recipe
@@ -37,6 +38,7 @@ from ganwise.regularizers import (
     svm_weight,
     weight_clipping,
 )
+from ganwise.testing import check_regularizer
 from ganwise.train import train
 from ganwise.types import Shape, Unusable
 
@@ -461,6 +463,14 @@ def test_a_penalty_has_the_traits_that_the_catalog_declares(name: str, monkeypat
     assert traits["double_backward"] == bool(slopes)
     assert traits["per_sample"] == ("sample" in slopes)
     assert traits["slot"] == "objective"
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_a_penalty_passes_the_conformance_suite(name: str) -> None:
+    at_once = {option: value for option, value in (("start", 0), ("every", 1)) if option in REGULARIZERS[name].options}
+    made = {"path-length": partial(stylegan2, latent=8), "pulling-away": energy_autoencoder}.get(name)
+    networks = made((1, 8, 8), width=8) if made else None
+    check_regularizer(PENALTIES[name](**{**REGULARIZERS[name].options, **at_once}), networks=networks)
 
 
 def fitting(name: str) -> Recipe:
