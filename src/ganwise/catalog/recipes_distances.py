@@ -7,9 +7,13 @@ from ganwise.catalog.settings import AVERAGED, FITTED, FITTING, adam, both, choi
 from ganwise.recipe import Boost, Recipe
 
 _ANY = "Images or vectors."
+_THEORY = (
+    "the generator descends the bound itself: with the practical form it found none of the ring's modes in 4,000 steps, "
+    "where the bound found all 8 (an MLP, learning rate 1e-3, one seed)"
+)
 
 
-def _f_gan(divergence: str, says: str, behavior: str, published: dict[str, str]) -> Entry:
+def _f_gan(divergence: str, says: str, behavior: str, published: dict[str, str], practical: bool = True) -> Entry:
     return Entry(
         says,
         ("nowozin2016fgan",),
@@ -20,12 +24,13 @@ def _f_gan(divergence: str, says: str, behavior: str, published: dict[str, str])
             FITTED,
             "batch 64 for the paper's 4,096 on MNIST, which a processor can't afford",
             "beyond a stated range of scores the bound goes on linearly, so that nothing overflows and no gradient vanishes",
+            *(() if practical else (_THEORY,)),
             AVERAGED,
         ),
         published=published,
         recipe=Recipe(
             architecture=FITTING,
-            loss=choice("f-gan"),
+            loss=choice("f-gan") if practical else choice("f-gan", practical=False),
             divergence=choice(divergence),
             schedule=both(adam(2e-4, 0.5, 0.999)),
         ),
@@ -128,6 +133,7 @@ ENTRIES: dict[str, Entry] = {
         "The f-GAN with the Kullback-Leibler divergence, which covers all modes.",
         "A generator too weak for the data covers all modes, with samples between them. " + _ALIKE,
         _nats("416 ± 5.6"),
+        practical=False,
     ),
     "fgan-reverse-kl": _f_gan(
         "reverse-kl",
@@ -208,7 +214,6 @@ ENTRIES: dict[str, Entry] = {
         needs=_ANY,
         deviations=(
             FITTED,
-            "a gradient penalty bounds the slope where the code clips weights at .04",
             "latents are normal where the code's are uniform",
             "the distance is a mean over pixels: margin 2.4576 is the code's 2e-4 times 64 x 64 x 3",
             AVERAGED,
@@ -217,7 +222,7 @@ ENTRIES: dict[str, Entry] = {
         recipe=Recipe(
             architecture=FITTING,
             loss=choice("generalized-loss-sensitive", slope=0.5),
-            regularizers=(choice("gradient-penalty", weight=10.0),),
+            regularizers=(choice("weight-clipping", limit=0.04),),
             schedule=both(adam(1e-4, 0.5, 0.999)),
         ),
     ),
