@@ -19,7 +19,7 @@ from ganwise.shapes import takes
 from ganwise.train import train
 from ganwise.types import Shape, Unusable
 
-DRAWS = 150
+DRAWS = 300
 SHAPES: tuple[Shape, ...] = ((1, 8, 8), (1, 16, 16))
 SMALL = {"width": 8, "latent": 8}
 
