@@ -8,8 +8,8 @@ from ganwise.recipe import Recipe
 
 _MEASURED = (
     "Adam at 2e-4 in place of the paper's SGD (.1 divided by 1.000004 an update down to 1e-6, momentum .5 to .7 over 250 "
-    "epochs): on digits SGD drew one picture for every latent after 15,000 updates (coverage 0 on the test part, one seed, "
-    "240 maxout units, also with the paper's initialization), where Adam had a coverage of .57 after 1,750"
+    "epochs): on digits SGD with the paper's initialization drew one picture for every latent after 15,000 updates (coverage 0 "
+    "on the test part, one seed, 240 maxout units), where Adam had a coverage of .57 after 1,750"
 )
 _WIDTHS = (
     "widths suit the data; the paper's MNIST networks are G 1200-1200 and D maxout 240-240 (architecture.width, one for both)"
