@@ -34,6 +34,7 @@ from ganwise.losses import (
 )
 from ganwise.objective import Objective, Output, Part, Pass, lazy
 from ganwise.recipe import Recipe, Schedule, change
+from ganwise.testing import check_loss
 from ganwise.train import train
 
 Players = tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]
@@ -184,18 +185,9 @@ AUTHORS: dict[str, tuple[Objective, Players]] = {
 
 
 @pytest.mark.parametrize("name", AUTHORS)
-def test_a_loss_is_its_authors_formula(name: str, rf: tuple[Tensor, Tensor]) -> None:
-    objective, (discriminator, generator) = AUTHORS[name]
-    p = scores(*rf)
-    torch.testing.assert_close(objective.discriminator(p), discriminator(*rf), atol=1e-10, rtol=1e-10)
-    torch.testing.assert_close(objective.generator(p), generator(*rf), atol=1e-10, rtol=1e-10)
-
-
-@pytest.mark.parametrize("name", AUTHORS)
-def test_the_gradient_of_a_loss_is_that_of_finite_differences(name: str, rf: tuple[Tensor, Tensor]) -> None:
-    for term in AUTHORS[name][0][:2]:
-        few = [x[:6].clone().requires_grad_() for x in rf]
-        assert torch.autograd.gradcheck(lambda r, f, term=term: term(scores(r, f)) + 0 * (r + f).sum(), few)
+def test_a_loss_is_its_authors_formula_with_its_gradient_and_keeps_what_it_says_of_itself(name: str) -> None:
+    objective, authors = AUTHORS[name]
+    check_loss(objective, authors, seen=scores)
 
 
 def test_every_loss_and_every_form_is_compared_with_its_authors() -> None:

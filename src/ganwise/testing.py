@@ -30,6 +30,7 @@ from ganwise.types import Shape
 
 Formula = Callable[[Tensor, Tensor], Tensor]
 """Of scores of real samples r and of fake samples f, (B,) each, to the scalar that a player minimizes."""
+Seen = Callable[[Tensor, Tensor], Pass]
 PLAYERS = ("discriminator", "generator")
 EXTREME = (-1e4, -50.0, -13.0, 0.0, 13.0, 50.0, 1e4)
 
@@ -46,26 +47,24 @@ def draw(seed: int = 0, n: int = 50, spread: float = 3.0) -> tuple[Tensor, Tenso
     return r, f - 0.5
 
 
-def check_loss(loss: Objective | Part, authors: tuple[Formula, Formula] | None = None) -> None:
-    """A loss of scores alone: equal to its authors' formulas, differentiable as they are, honest about its sign and pairs."""
+def check_loss(loss: Objective | Part, authors: tuple[Formula, Formula] | None = None, seen: Seen = scores) -> None:
+    """Equal to its authors' formulas, differentiable as they are, finite at any score, honest about its sign and pairs.
+
+    ``seen`` makes the pass of scores r and f, with the samples and features that a loss of more than scores reads.
+    """
     r, f = draw()
-    p = scores(r, f)
     for player, formula in zip(PLAYERS, authors or (), strict=False):
-        ours, theirs = getattr(loss, player)(p), formula(r, f)
+        ours, theirs = getattr(loss, player)(seen(r, f)), formula(r, f)
         assert torch.allclose(ours, theirs, rtol=1e-10, atol=1e-10), (
             f"{player}: {ours.item()} is not the authors' {theirs.item()}"
         )
     for player in PLAYERS:
-        term = getattr(loss, player)
-        assert term(p).shape == (), f"{player}: the loss is no scalar but of shape {tuple(term(p).shape)}"
-        _differentiable(lambda r, f, term=term: term(scores(r, f)), f"{player} of the loss", r, f)
-        for dtype in (torch.float32, torch.bfloat16):
-            _finite_at_extremes(lambda r, f, term=term: term(scores(r, f)), f"{player} of the loss", dtype)
+        _check_term(lambda r, f, term=getattr(loss, player): term(seen(r, f)), player, r, f)  # type: ignore[misc]
     r, f = draw(spread=0.1)
-    slope_r, slope_f = _slopes(loss.discriminator, r, f)
+    slope_r, slope_f = _slopes(lambda r, f: loss.discriminator(seen(r, f)), r, f)
     better = loss.sign * (slope_f.mean() - slope_r.mean())
     assert better > 0, f"sign {loss.sign:+d}: the discriminator's loss does not fall as real and fake scores part that way"
-    slope_r, slope_f = _slopes(loss.generator, r, f)
+    slope_r, slope_f = _slopes(lambda r, f: loss.generator(seen(r, f)), r, f)
     assert loss.sign * slope_f.mean() < 0, (
         f"sign {loss.sign:+d}: the generator's loss does not fall as its scores become more real"
     )
@@ -75,9 +74,16 @@ def check_loss(loss: Objective | Part, authors: tuple[Formula, Formula] | None =
     )
 
 
-def _slopes(term: Callable[[Pass], Tensor], r: Tensor, f: Tensor) -> tuple[Tensor, Tensor]:
+def _check_term(term: Formula, player: str, r: Tensor, f: Tensor) -> None:
+    assert term(r, f).shape == (), f"{player}: the loss is no scalar but of shape {tuple(term(r, f).shape)}"
+    _differentiable(term, f"{player} of the loss", r, f)
+    for dtype in (torch.float32, torch.bfloat16):
+        _finite_at_extremes(term, f"{player} of the loss", dtype)
+
+
+def _slopes(term: Formula, r: Tensor, f: Tensor) -> tuple[Tensor, Tensor]:
     r, f = r.clone().requires_grad_(), f.clone().requires_grad_()
-    value = term(scores(r, f)) + 0 * (r.sum() + f.sum())
+    value = term(r, f) + 0 * (r.sum() + f.sum())
     slope_r, slope_f = torch.autograd.grad(value, (r, f))
     return slope_r, slope_f
 
@@ -92,7 +98,7 @@ def _differentiable(function: Callable[..., Tensor], what: str, *inputs: Tensor)
         raise AssertionError(f"{what}: its gradient is not that of finite differences: {str(error).splitlines()[0]}") from None
 
 
-def _finite_at_extremes(function: Callable[..., Tensor], what: str, dtype: torch.dtype) -> None:
+def _finite_at_extremes(function: Formula, what: str, dtype: torch.dtype) -> None:
     r, f = (torch.tensor(EXTREME, dtype=dtype).requires_grad_() for _ in range(2))
     value = function(r, f)
     gradients = torch.autograd.grad(value + 0 * (r.sum() + f.sum()), (r, f))
