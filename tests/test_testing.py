@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwise import catalog, losses, regularizers
+from ganwise.build import ARCHITECTURES
 from ganwise.data import Dataset, load
 from ganwise.divergences import DIVERGENCES
 from ganwise.networks import UNLABELED, Networks, mlp
@@ -25,8 +26,23 @@ def data(source: str) -> Dataset:
     return load(source)
 
 
-def test_a_recipe_passes() -> None:
-    check_recipe(change(catalog.named("r1gan"), {"architecture.width": 8}), data("digits"))
+@pytest.mark.parametrize("name", catalog.RECIPES)
+def test_every_recipe_passes(name: str) -> None:
+    small = {"architecture.width": 8, "schedule.batch": 16, "schedule.boost.steps": 0}
+    check_recipe(change(catalog.named(name), small), data("digits"), steps=2)
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_every_divergence_passes(name: str) -> None:
+    check_divergence(DIVERGENCES[name])
+
+
+@pytest.mark.parametrize("name", ["mlp", "dcgan", "resnet", "r3gan", "stylegan2"])
+def test_every_architecture_that_takes_labels_passes(name: str) -> None:
+    options = {key: value for key, value in catalog.ARCHITECTURES[name].options.items() if value != catalog.AUTO}
+    sizes = {"latent": 8, "width": 8} if name != "r3gan" else {"latent": 8, "width": 8, "full_side": 8, "blocks": 1}
+    mixes = name == "stylegan2"
+    check_architecture(ARCHITECTURES[name], ((1, 8, 8), (3, 16, 16)), mixes_samples=mixes, **{**options, **sizes})
 
 
 BROKEN_LOSSES: dict[str, Objective] = {
