@@ -97,8 +97,9 @@ def advice(found: Advice) -> None:
     shortlist(said["candidates"])
     if said["excluded"]:
         heading("Left out")
-        for one in said["excluded"]:
-            bullet(f"{one['name']}: {one['because']}")
+        for because in dict.fromkeys(one["because"] for one in said["excluded"]):
+            names = [one["name"] for one in said["excluded"] if one["because"] == because]
+            bullet(f"{', '.join(names)}: {because}")
     if said["disagreements"]:
         heading("Where sources disagree")
         for one in said["disagreements"]:
