@@ -1,6 +1,9 @@
 """StyleGAN2's networks in plain PyTorch: styles from a mapping network, modulated convolutions, a residual discriminator.
 
 Layers are torch's own; `equalize` turns them into layers with equalized learning rates. For images of side b * 2^k.
+
+Given the weights of NVIDIA's stylegan2-ada-pytorch, both players compute what theirs do (checked at 32 pixels, without labels, to
+1e-6 of the largest output).
 """
 
 from __future__ import annotations
