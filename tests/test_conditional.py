@@ -156,6 +156,13 @@ def test_labels_that_are_partly_unknown_are_refused_likewise(conditioning: str, 
     assert not (tmp_path / "out").exists()
 
 
+def test_normalization_by_class_is_refused_where_the_generator_normalizes_nothing() -> None:
+    with pytest.raises(Unusable, match="mlp's generator has not here; choose input"):
+        build(told("projection", **{"conditioning.generator": "norm"}), (1, 8, 8), classes=10)
+    gan = build(told("projection", **{"architecture.name": "dcgan", "architecture.width": 8}), (1, 8, 8), classes=10)
+    assert gan.generator.labels.generator == "norm"
+
+
 def test_training_refuses_what_the_command_line_was_not_asked_about(tmp_path: Path) -> None:
     data = load(colors(tmp_path, unlabeled=40))
     with pytest.raises(Unusable, match="have no label"):

@@ -181,6 +181,16 @@ def test_orthogonal_sums_squared_products_of_different_rows_of_each_weight() -> 
         orthogonal(player="both")
 
 
+def test_orthogonal_reads_equalized_weights_as_they_act() -> None:
+    discriminator = stylegan2((1, 8, 8), latent=8, width=8).discriminator
+    x = torch.randn(4, 1, 8, 8)
+    p = Pass(0, nn.Identity(), discriminator, x, x, x, None, None, discriminator(x), discriminator)
+    layers = [layer for layer in discriminator.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    products = [layer.weight.flatten(1) @ layer.weight.flatten(1).T for layer in layers]
+    expected = sum(m.square().sum() - m.diagonal().square().sum() for m in products)
+    torch.testing.assert_close(orthogonal(1.0).discriminator(p), expected)
+
+
 def test_the_svm_weight_makes_the_hinge_loss_a_machines_cost_divided_by_cost_and_samples(batch: tuple[Tensor, Tensor]) -> None:
     network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1), nn.Linear(1, 2)).double()
     assert last_layer(network) is network[2]

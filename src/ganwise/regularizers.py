@@ -7,7 +7,7 @@ code that leaves out the half is our 20 (docs/why/penalty-constants.md). |.| is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -95,10 +95,16 @@ def weight_clipping(limit: float = 0.01) -> Projection:
 
 def spectral_normalization(discriminator: nn.Module) -> None:
     """Divides every layer's weight by its spectral norm, one power iteration per update. Source: miyato2018sngan, algorithm 1."""
-    for module in list(discriminator.modules()):
+    for module, _ in list(weighted(discriminator)):
+        spectral_norm(module)
+
+
+def weighted(network: nn.Module) -> Iterator[tuple[nn.Module, Tensor]]:
+    """Layers with a matrix as their weight, and that weight as it acts: convolutions, linear layers, embeddings of classes."""
+    for module in network.modules():
         weight = getattr(module, "weight", None)
-        if isinstance(weight, Tensor) and weight.dim() > 1:  # convolutions, linear layers, embeddings of classes
-            spectral_norm(module)
+        if isinstance(weight, Tensor) and weight.dim() > 1:
+            yield module, weight
 
 
 def orthogonal(weight: Number = 1e-4, player: str = "discriminator") -> Objective:
@@ -108,7 +114,7 @@ def orthogonal(weight: Number = 1e-4, player: str = "discriminator") -> Objectiv
     """
 
     def penalty(network: nn.Module) -> Tensor:
-        return torch.stack([coherence(w.flatten(1)) for w in network.parameters() if w.dim() > 1]).sum()
+        return torch.stack([coherence(weight.flatten(1)) for _, weight in weighted(network)]).sum()
 
     if player == "discriminator":
         return Objective(lambda p: at(weight, p.step) * penalty(p.discriminator))

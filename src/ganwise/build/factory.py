@@ -104,8 +104,14 @@ def _conditioning(recipe: Recipe, classes: int) -> tuple[rows.Conditioning, Labe
         raise Unusable(why)
     options = catalog.options("conditioning", pick)
     told = options.pop("generator", "none")
+    normalizes = catalog.normalizes_generator(recipe)
     if told == AUTO:
-        told = "norm" if catalog.normalizes_generator(recipe) else "input"
+        told = "norm" if normalizes else "input"
+    if told == "norm" and not normalizes:
+        raise Unusable(
+            f"conditioning {pick.name}: generator=norm needs batch normalization, which {recipe.architecture.name}'s generator "
+            "has not here; choose input [dumoulin2017style]"
+        )
     made = rows.CONDITIONINGS[pick.name](**options)
     return made, Labels(classes, told, made.discriminator)  # type: ignore[arg-type]
 
