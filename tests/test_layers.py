@@ -15,6 +15,7 @@ LAYERS = {
     "types": -1,
     "shapes": -1,
     "ramp": -1,
+    "interrupts": -1,
     "__init__": 9,
     "__main__": 9,
     **dict.fromkeys(["objective", "controllers", "augmentations", "losses", "divergences", "regularizers", "networks"], 0),

@@ -8,10 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from ganwise import interrupts
+from ganwise.study import local, trial
 
 PROGRAM = [sys.executable, "-m", "ganwise"]
 
@@ -90,6 +94,22 @@ def test_an_interruption_before_the_race_leaves_nothing(cache: Path, tmp_path: P
     assert answer.status == 130
     assert answer.last == "ganwise: interrupted"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("stop", [local.Stop, trial.Stop])
+def test_an_interruption_that_a_library_swallowed_is_obeyed_before_training(stop: type[local.Stop] | type[trial.Stop]) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        interrupts.listen()
+        with suppress(KeyboardInterrupt):  # as numpy does while it is imported
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt), stop().listening():
+            pytest.fail("training began")
+        interrupts.listen()
+        with stop().listening():
+            pass
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_interrupted_training_saves_its_best_and_says_so(cache: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import signal
@@ -12,6 +13,7 @@ from typing import Annotated, NoReturn, cast
 
 import typer
 
+from ganwise import interrupts
 from ganwise.types import Unusable
 
 app = typer.Typer(
@@ -43,6 +45,7 @@ USAGE = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 def main() -> None:
     """The entry point: bad input becomes one line and exit status 2, an interruption 130 or 143."""
     signal.signal(signal.SIGTERM, _terminate)
+    interrupts.listen()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal can't show is no reason to fail
             stream.reconfigure(errors="replace")
@@ -58,6 +61,9 @@ def main() -> None:
         status = _refuse(error)
     if status == 130:
         print("ganwise: interrupted", file=sys.stderr)
+        # without this Python dies of SIGINT instead, where the interruption fell into code made from text, such as a namedtuple
+        atexit.register(os._exit, status)
+        sys.stdout.flush()
     sys.exit(status)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganwise import artifacts, export, model
+from ganwise import artifacts, export, interrupts, model
 from ganwise.audit import audit
 from ganwise.build import suited
 from ganwise.data import Dataset, load
@@ -87,6 +87,7 @@ def _claimed(out: Path) -> Iterator[None]:
     artifacts.claim(out)
     try:
         yield
+        interrupts.obey()
     except BaseException:
         with suppress(OSError):  # one that holds something stays
             for folder in made:

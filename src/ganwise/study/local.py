@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
+from ganwise import interrupts
 from ganwise.artifacts import RunDirectory
 
 Watch = Callable[[list[RunDirectory]], None]
@@ -54,6 +55,7 @@ class Stop:
         if ours:  # inherited: a trial asked to score before it listens must not die of it
             previous[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         try:
+            interrupts.obey()
             yield self
         finally:
             for number, handler in previous.items():

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import ganwise
-from ganwise import checkpoint, doctor, machine, model, pictures
+from ganwise import checkpoint, doctor, interrupts, machine, model, pictures
 from ganwise.artifacts import RunDirectory, write_json
 from ganwise.build import GAN, build
 from ganwise.data import Dataset, open_saved
@@ -67,6 +67,7 @@ class Stop:
     def listening(self) -> Iterator[Stop]:
         previous = {s: signal.signal(s, self._set) for s in (signal.SIGINT, signal.SIGTERM, ENOUGH)}
         try:
+            interrupts.obey()
             yield self
         finally:
             for number, handler in previous.items():
