@@ -119,10 +119,10 @@ def test_both_players_may_share_their_latents() -> None:
 
 
 def ratio(gamma: float, rate: float) -> tuple[float, float]:
-    """E A(G) / E A(x) and the mean k over the second half of 700 steps on the ring, batches of 16."""
+    """E A(G) / E A(x) and the mean k over the second half of 700 steps on the ring, batches of 16; N_z = N_h, as in the paper."""
     faster = {f"schedule.{player}.learning_rate": 2e-3 for player in ("generator", "discriminator")}
     data = load("ring")
-    gan = build(recipe(**faster, **{"loss.gamma": gamma, "loss.rate": rate}), data.shape)
+    gan = build(recipe(**faster, **{"loss.gamma": gamma, "loss.rate": rate, "architecture.latent": 1}), data.shape)
     source, totals = batches(gan, data), torch.zeros(3)
     torch.manual_seed(0)
     for t in range(700):

@@ -143,7 +143,7 @@ def autoencoder(
     last: Last = "linear",
     prior: Prior = "uniform",
 ) -> Networks:
-    """Images: 3x3 convolutions with ELU, ``depth`` a resolution. Vectors: ``depth`` hidden layers, codes at most half as long.
+    """Images: 3x3 convolutions with ELU, ``depth`` a resolution. Vectors: ``depth`` hidden layers, codes half as long at most.
 
     ``vanishing`` is the number of steps over which residuals vanish; 0 is without. ``last`` is what ends the decoder and the
     generator. Source: berthelot2017began, section 3.6 and figure 1.
@@ -155,7 +155,6 @@ def autoencoder(
         if skip:
             raise ValueError("skip connections join maps of several sizes; vectors have none")
         code = min(code, max(1, shape[0] // 2))
-        latent = min(latent, max(1, shape[0] // 2))
         encoder = vector_coder(shape[0], code, width, depth, vanishing)
         decoders = [vector_coder(size, shape[0], width, depth, vanishing) for size in (code, latent)]
     else:
