@@ -43,7 +43,7 @@ class Entry(NamedTuple):
 
 def closest(name: str, names: Iterable[str]) -> str:
     """The end of an error about an unknown name: the likeliest names, then all."""
-    names = sorted(names)
+    names = sorted(set(names))
     likely = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     meant = f"did you mean {' or '.join(likely)}? " if likely else ""
     return f"{meant}known: {', '.join(names) or 'none yet'}"
