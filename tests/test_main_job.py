@@ -42,11 +42,17 @@ def _at_work(folder: Path) -> list[str]:
     return found
 
 
+def _hear() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _interrupted(folder: Path, cache: Path, number: int, sign: str, *arguments: str, again: bool = False) -> Answer:
     """Sends a signal as soon as the file ``sign`` is there, and where asked a second one."""
     environment = os.environ | {"GANWISE_CACHE": str(cache)}
     command = [*PROGRAM, *arguments, "--out", "out", "--json"]
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # a suite in the background ignores Ctrl-C, and so would its children
+    process = subprocess.Popen(command, cwd=folder, env=environment, preexec_fn=_hear, **pipes)
     while process.poll() is None and not list(folder.glob(sign)):
         time.sleep(0.05)
     process.send_signal(number)
@@ -100,6 +106,7 @@ def test_an_interruption_before_the_race_leaves_nothing(cache: Path, tmp_path: P
 def test_an_interruption_that_a_library_swallowed_is_obeyed_before_training(stop: type[local.Stop] | type[trial.Stop]) -> None:
     before = signal.getsignal(signal.SIGINT)
     try:
+        _hear()
         interrupts.listen()
         with suppress(KeyboardInterrupt):  # as numpy does while it is imported
             signal.raise_signal(signal.SIGINT)
