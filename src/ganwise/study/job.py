@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -67,6 +68,7 @@ def run(request: Request, hooks: Hooks) -> dict[str, Any]:
     hooks.advised(advice)
     with _claimed(request.out):
         plan = race.plan(entrants, data, request.budget, request.seeds, request.device, begun, trim=not request.entrants)
+        interrupts.obey()
         hooks.planned(plan)
         _note(request, data, seen, advice)
         result = race.race(plan, data, request.budget, request.out, request.device, hooks.watch, begun)
@@ -87,9 +89,11 @@ def _claimed(out: Path) -> Iterator[None]:
     artifacts.claim(out)
     try:
         yield
-        interrupts.obey()
     except BaseException:
         with suppress(OSError):  # one that holds something stays
+            if not any(out.glob("runs/*/records.jsonl")):  # nothing was trained yet, and all of it is ours
+                for inside in out.iterdir():
+                    shutil.rmtree(inside) if inside.is_dir() else inside.unlink()
             for folder in made:
                 folder.rmdir()
         raise
