@@ -30,6 +30,10 @@ def takes(architecture: str, shape: Shape) -> str | None:
     if len(shape) == 1:
         return f"{architecture} makes images and the data are vectors of {shape[0]} numbers"
     side, other = shape[1:]
+    if architecture == "original":
+        return None
+    if architecture == "original-convolutional":
+        return None if side == other >= 8 else f"{architecture} makes square images of side 8 or more, not {side}x{other}"
     if side != other or side_stages(side) is None:
         return f"{architecture} makes square images of side b * 2^k, b from 4 to 7 (8, 28, 32, 64, ...), not {side}x{other}"
     return None

@@ -11,6 +11,8 @@ from ganwise.objective import Objective, Part
 
 ARCHITECTURES: dict[str, Callable[..., networks.Networks]] = {
     "mlp": networks.mlp,
+    "original": networks.original,
+    "original-convolutional": networks.original_convolutional,
     "dcgan": networks.dcgan,
     "autoencoder": networks.autoencoder,
     "energy-autoencoder": networks.energy_autoencoder,

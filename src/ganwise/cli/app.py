@@ -272,6 +272,26 @@ def catalog(
 
 
 @app.command()
+def reproduce(
+    experiment: Annotated[str, typer.Argument(metavar="[EXPERIMENT]", help="default: list them all, ours beside published")] = "",
+    data: Annotated[str | None, typer.Option(help="the data set, for an experiment on data that are not built in")] = None,
+    out: Out = None,
+    scale: Annotated[str, typer.Option(help="sample (seconds), here (two cores), paper (as published)")] = "here",
+    only: Annotated[list[str] | None, typer.Option(help="one part of the experiment, such as seed-0; may be repeated")] = None,
+    device: Device = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16")] = "auto",
+    threads: Annotated[int, typer.Option(min=1, help="processor threads")] = 1,
+    json: Json = False,
+) -> None:
+    """The papers' experiments: ours beside the published figures; run one, and go on with it after a break."""
+    from ganwise.cli import papers
+
+    if not experiment:
+        return papers.listing(json)
+    sys.exit(papers.reproduce(experiment, data, out, scale, only or [], device, precision, threads, json))
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="the directory of a run or race")],
     json: Json = False,

@@ -5,6 +5,7 @@ from ganwise.networks.dcgan import dcgan
 from ganwise.networks.energy import energy_autoencoder
 from ganwise.networks.labels import UNLABELED, Labels
 from ganwise.networks.mlp import mlp
+from ganwise.networks.original import original, original_convolutional
 from ganwise.networks.pair import Generator, Networks
 from ganwise.networks.pyramid import laplacian_pyramid
 from ganwise.networks.r3gan import r3gan
@@ -21,6 +22,8 @@ __all__ = [
     "energy_autoencoder",
     "laplacian_pyramid",
     "mlp",
+    "original",
+    "original_convolutional",
     "r3gan",
     "resnet",
     "stylegan2",

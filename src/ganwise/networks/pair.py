@@ -38,6 +38,14 @@ class Generator(nn.Module):
         return samples
 
 
+class FromData(nn.Module):
+    """A layer that takes its first weights from the training data."""
+
+    def fit(self, mean: Tensor) -> None:
+        """``mean`` (C, H, W) or (D,) is that of the training samples, as the networks see them."""
+        raise NotImplementedError
+
+
 class View(nn.Module):
     """A one-to-one map between samples and what both networks see of them; the identity but for image pyramids."""
 

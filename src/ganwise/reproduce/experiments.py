@@ -1,0 +1,91 @@
+"""The table of experiments: what was published, where, and what has been measured here. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from ganwise.catalog import closest
+from ganwise.types import Unusable
+
+RESULTS = files("ganwise.reproduce") / "results"
+NOT_RUN = "not run"
+
+
+class Published(NamedTuple):
+    """A figure of a text, or a statement that a run can bear out, with its source (BibTeX key) and evidence tag."""
+
+    what: str
+    value: str
+    source: str
+    evidence: str
+
+
+class Experiment(NamedTuple):
+    """One row: what is reproduced and how. Its module is ``ganwise.reproduce.<module>``."""
+
+    name: str
+    says: str
+    sources: tuple[str, ...]
+    published: tuple[Published, ...]
+    protocol: str
+    data: str  # what ``--data`` has to be; empty where everything is built in
+    module: str
+    experiment: str = ""  # which of the module's experiments, where it has several
+
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    Experiment(
+        "gan-2014-mnist",
+        "The original GAN on MNIST by the published configuration, judged by its Parzen-window log-likelihood.",
+        ("goodfellow2014gan", "goodfellow2014code"),
+        (Published("Parzen log-likelihood of the MNIST test set, nats", "225 ± 2", "goodfellow2014gan", "2nd"),),
+        "10,000 samples; sigma of 10 in [.1, 1] chosen on the first 1,000 of train[50000:60000]; mean over 10,000 test images ± "
+        "standard error; trained on train[:50000], no stopping rule",
+        "MNIST as one .npz with x_train (60000, 28, 28) and x_test (10000, 28, 28), or the folder of its four idx files",
+        "original",
+    ),
+)
+
+
+def find(name: str) -> Experiment:
+    """The experiment of that name.
+
+    Raises:
+        Unusable: There is none.
+    """
+    for experiment in EXPERIMENTS:
+        if experiment.name == name:
+            return experiment
+    raise Unusable(f"no such experiment: {name}: {closest(name, [each.name for each in EXPERIMENTS])}")
+
+
+def kept(name: str) -> Mapping[str, Any] | None:
+    """The result that this project keeps of an experiment; None where it has not been run."""
+    file = RESULTS / f"{name}.json"
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+
+def listing() -> list[dict[str, Any]]:
+    """Every experiment with the published figures and ours, as ``ganwise reproduce --json`` prints it."""
+    return [described(experiment, kept(experiment.name)) for experiment in EXPERIMENTS]
+
+
+def described(experiment: Experiment, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    """An experiment and a result of it, if there is one, in the fields that others may rely on."""
+    found = result or {}
+    return {
+        "name": experiment.name,
+        "says": experiment.says,
+        "sources": list(experiment.sources),
+        "published": [each._asdict() for each in experiment.published],
+        "ours": found.get("ours", []),
+        "verdict": found.get("verdict", NOT_RUN),
+        "because": found.get("because", ""),
+        "protocol": experiment.protocol,
+        "data": experiment.data,
+        "cost": found.get("cost", {}),
+        **{key: found[key] for key in ("scale", "commands", "runs", "pictures", "versions", "notes") if key in found},
+    }

@@ -1,0 +1,35 @@
+"""The data of the experiments, divided as their texts divide them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ganwise.data import Dataset, Split, content_hash, load
+from ganwise.types import Unusable
+
+
+def divided(data: Dataset, train: int, validation: int, test: int, first_test: int) -> Dataset:
+    """``data`` with its first ``train`` rows for training, the next for validation, and ``test`` rows from ``first_test``."""
+    if len(data) < first_test + test:
+        raise Unusable(f"{data.source}: {len(data)} samples; this experiment needs {first_test + test}")
+    split = Split(np.arange(train), np.arange(train, train + validation), np.arange(first_test, first_test + test))
+    return replace(data, split=split, content=content_hash(data.values, data.labels, split))
+
+
+def mnist_of_2014(source: str) -> Dataset:
+    """MNIST as the 2014 configuration has it: train[:50000], train[50000:60000] for validation, the test set of 10,000.
+
+    Raises:
+        Unusable: The source does not hold 60,000 + 10,000 images of 28 x 28.
+    """
+    data = load(source)
+    if data.shape != (1, 28, 28) or len(data) != 70_000:
+        raise Unusable(f"{source}: not MNIST: {len(data)} samples of {data.shape}; expected 60,000 and 10,000 of (1, 28, 28)")
+    return divided(data, 50_000, 10_000, 10_000, 60_000)
+
+
+def small_mnist() -> Dataset:
+    """The built-in 10,000 images, divided alike: 8,000, 1,000 and 1,000."""
+    return divided(load("mnist-10k"), 8_000, 1_000, 1_000, 9_000)
