@@ -1,23 +1,17 @@
-"""What metrics look at: features of images by a fixed network, standardized columns of vectors."""
+"""The bundled extractor: EfficientNet-Lite0 at 96 pixels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganwise import efficientnet
-from ganwise.types import Kind
-
-Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float32]
-Precision = Literal["fp32", "bf16"]
+from ganwise.features.extractor import Array, Floats, Precision, check_images
 
 SIZE = 96
 """Pixels a side. At 32 to 64 precision rises when images are blurred or foreign; 128 costs twice as much for little."""
@@ -28,20 +22,6 @@ FEATURE_SCALE = 2.5
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BATCH = 32
 """Larger batches spend half of their time in the allocator: activations past 32 MB go back to the system each time."""
-
-
-class Extractor(Protocol):
-    """Samples ``(N, ...)`` to features ``(N, F)``. Both sides of a metric must come from the same one."""
-
-    @property
-    def name(self) -> str:
-        """As in ``Score.features``: network, input size and dtype."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes whenever the features of any sample change: a part of every cache key."""
-
-    def __call__(self, values: Array, /) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -75,37 +55,6 @@ class ImageFeatures:
         return out
 
 
-@dataclass(frozen=True, eq=False)
-class Standardized:
-    """Identity features: columns minus the training part's mean, over its standard deviation."""
-
-    mean: npt.NDArray[np.float64]
-    std: npt.NDArray[np.float64]
-    name: str = "standardized"
-
-    @property
-    def fingerprint(self) -> str:
-        return f"standardized/{self.mean.tobytes().hex()}/{self.std.tobytes().hex()}/1"
-
-    def __call__(self, values: Array, /) -> Floats:
-        """Features ``(N, D)`` of vectors ``(N, D)``."""
-        if values.ndim != 2 or values.shape[1] != len(self.mean):
-            raise ValueError(f"vectors must have shape (N, {len(self.mean)}), not {values.shape}")
-        # the cast may overflow for a generator that has diverged: metrics refuse what is not finite
-        with np.errstate(over="ignore"):
-            return ((values.astype(np.float64) - self.mean) / self.std).astype(np.float32)
-
-
-def extractor_for(kind: Kind, reference: Array | None = None, *, device: str = "cpu", dtype: Precision = "fp32") -> Extractor:
-    """The extractor for a kind of data. ``reference`` is the training part: vectors are standardized by it."""
-    if kind == "image":
-        return ImageFeatures(device, dtype)
-    if reference is None:
-        raise ValueError("vectors are standardized by their training part: pass it as reference")
-    std = reference.std(0, dtype=np.float64)
-    return Standardized(reference.mean(0, dtype=np.float64), np.where(std > 0, std, 1.0))
-
-
 def as_input(images: Tensor) -> Tensor:
     """What the network sees of ``uint8`` images ``(B, H, W, C)``: RGB ``(B, 3, 96, 96)`` with ImageNet's normalization."""
     x = images.permute(0, 3, 1, 2).float() / 255
@@ -114,11 +63,6 @@ def as_input(images: Tensor) -> Tensor:
         x = F.interpolate(x, (SIZE, SIZE), mode="bilinear", align_corners=False, antialias=max(x.shape[2:]) > SIZE)
     mean, std = (torch.tensor(row, device=x.device)[:, None, None] for row in (_MEAN, _STD))
     return (x - mean) / std  # broadcasting repeats grey into RGB
-
-
-def check_images(values: Array) -> None:
-    if values.dtype != np.uint8 or values.ndim != 4 or values.shape[3] not in (1, 3):
-        raise ValueError(f"images must be uint8 of shape (N, H, W, 1 or 3), not {values.dtype} of {values.shape}")
 
 
 @lru_cache(maxsize=4)
