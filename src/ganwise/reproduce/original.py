@@ -72,7 +72,7 @@ def measure(cell: Cell, folder: Path, work: Work) -> Row:
         pictures.save(pictures.grid(samples[:64]), folder / "samples" / f"{record.step:07d}.png")
         modern = record.step == steps or record.step % (100 * EPOCH) == 0
         precision = str(gan.precision or torch.float32).removeprefix("torch.")
-        return judged(data, samples, modern) | {"epoch": record.images / len(data.split.train), "precision": precision}
+        return judged(data, samples, modern) | {"epoch": record.images / len(data.split.train), "computed_in": precision}
 
     marks = [epoch * EPOCH for epoch in MARKS]
     curve = training.run(
@@ -169,7 +169,7 @@ def _because(best: Row) -> str:
 def _notes(rows: Sequence[Row]) -> list[str]:
     notes = [
         "the published code draws one dropout mask for both players' gradients, ours one each; samples are rounded to bytes",
-        f"products of matrices were computed in {', '.join(sorted({row['precision'] for row in rows if 'curve' in row}))}",
+        f"products of matrices were computed in {', '.join(sorted({row['computed_in'] for row in rows if 'curve' in row}))}",
     ]
     seen = [row for row in rows if "kid" in row]
     for row in sorted(seen, key=lambda row: -row["parzen"]):
