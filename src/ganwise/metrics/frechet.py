@@ -45,6 +45,15 @@ def frechet_distance(real: Array, fake: Array) -> Estimate:
     return around(max(float(value), 0.0), error, least=0.0)
 
 
+def moments_distance(mean_x: Tensor, cov_x: Tensor, mean_y: Tensor, cov_y: Tensor) -> float:
+    """The distance from moments alone: means (F,), covariances (F, F) in float64, of any rank."""
+    values, vectors = _eigen(cov_x)
+    root = (vectors * values.sqrt()) @ vectors.T
+    product = root @ cov_y @ root
+    trace = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum()
+    return float((mean_x - mean_y).square().sum() + cov_x.trace() + cov_y.trace() - 2 * trace)
+
+
 def _bures_of_samples(x: Tensor, y: Tensor) -> _Bures:
     """From the n x m products of centered samples, whose nuclear norm is the trace: exact at any rank, cheap for few samples."""
     n, m = len(x), len(y)

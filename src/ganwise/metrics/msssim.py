@@ -42,8 +42,8 @@ def ms_ssim(fake: Array, pairs: int = PAIRS, seed: int = 0) -> Estimate:
     size = max(1, _BATCH // int(np.prod(fake.shape[1:])))
     found = []
     for i in range(0, count, size):
-        sides = (_images(fake[order[first + i : first + min(i + size, count)]]) for first in (0, count))
-        found.append(similarity(*sides))
+        x, y = (_images(fake[order[first + i : first + min(i + size, count)]]) for first in (0, count))
+        found.append(similarity(x, y))
     each = torch.cat(found)
     return around(float(each.mean()), float(each.std()) / sqrt(count))
 
@@ -83,8 +83,8 @@ def _blurred(x: Tensor) -> Tensor:
     """Gaussian windows, only where they lie inside the image."""
     line = torch.exp(-((torch.arange(WINDOW, dtype=x.dtype) - WINDOW // 2) ** 2) / (2 * SIGMA**2))
     line /= line.sum()
-    flat = x.flatten(0, 1)[:, None]
-    return F.conv2d(F.conv2d(flat, line[None, None, :, None]), line[None, None, None, :]).unflatten(0, x.shape[:2])[:, :, 0]
+    blurred = F.conv2d(F.conv2d(x.flatten(0, 1)[:, None], line[None, None, :, None]), line[None, None, None, :])
+    return blurred.view(*x.shape[:2], *blurred.shape[2:])
 
 
 def _images(values: Array) -> Tensor:
