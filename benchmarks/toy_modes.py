@@ -1,6 +1,7 @@
 """Which GANs find the modes of a toy mixture, and which fail: every recipe that applies, on the ring of 8 and the grid of 25.
 
     python benchmarks/toy_modes.py run --seeds 3 --seconds 20   appends to benchmarks/results/toy_modes.jsonl; resumable
+    python benchmarks/toy_modes.py run --controls               likewise the recipes with one change each, one seed
     python benchmarks/toy_modes.py table                        writes docs/toys.md and its picture from those rows
 
 Each run trains on one thread for so many CPU seconds of its training loop, as the recipe says, with nothing tuned. 2,500 samples
@@ -21,7 +22,10 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganwise.recipe import Recipe
 
 RESULTS = Path(__file__).parent / "results" / "toy_modes.jsonl"
 PAGE = Path(__file__).parents[1] / "docs" / "toys.md"
@@ -29,39 +33,58 @@ PICTURE = PAGE.parent / "pictures" / "toys.png"
 TOYS = ("ring", "grid")
 SAMPLES, GOOD, HELD = 2_500, 3.0, 0.2
 Row = dict[str, Any]
+Changes = dict[str, Any]
+CONTROLS: tuple[tuple[str, Changes], ...] = (
+    ("fcgan", {"regularizers.r1.gamma": 0.1, "regularizers.r1.every": 4}),
+    ("rasgan", {"regularizers.r1.gamma": 0.1}),
+    ("lossgan", {"regularizers.r1.gamma": 0.1}),
+    ("geometric-gan", {"schedule.generator_steps": 1}),
+    ("wgan-gp", {"schedule.discriminator.learning_rate": 1e-3, "schedule.generator.learning_rate": 1e-3}),
+    ("dragan", {"regularizers.dragan.spread": 0.02}),
+)
+"""One change each, to see what it was that failed."""
 
 
-def content(name: str) -> str:
-    """The recipe as the catalog has it now, by its hash."""
+def changed(name: str, changes: Changes) -> Recipe:
     from ganwise import catalog
+    from ganwise.recipe import change
 
-    return hashlib.sha256(catalog.named(name).to_json().encode()).hexdigest()[:12]
+    return change(catalog.named(name), changes) if changes else catalog.named(name)
 
 
-def rows() -> list[Row]:
-    """What has been measured of the recipes as they are now."""
-    from ganwise.catalog import RECIPES
+def content(name: str, changes: Changes) -> str:
+    """The recipe as the catalog has it now, with the changes, by its hash."""
+    return hashlib.sha256(changed(name, changes).to_json().encode()).hexdigest()[:12]
 
+
+def rows(controls: bool = False) -> list[Row]:
+    """What has been measured of the recipes as they are now; of the controls alone, or of everything else."""
     if not RESULTS.is_file():
         return []
     found = [json.loads(line) for line in RESULTS.read_text().splitlines()]
-    now = {name: content(name) for name in RECIPES}
-    return [row for row in found if now.get(row["recipe"]) == row["content"]]
+    return [row for row in found if bool(row.get("changed")) == controls and current(row)]
 
 
-def one(name: str, toy: str, seed: int, seconds: float) -> Row:
+def current(row: Row) -> bool:
+    """Whether the catalog still has the recipe that the row is of."""
+    from ganwise.catalog import RECIPES
+
+    return row["recipe"] in RECIPES and content(row["recipe"], row.get("changed", {})) == row["content"]
+
+
+def one(name: str, toy: str, seed: int, seconds: float, changes: Changes) -> Row:
     """Trains and judges one run, in this process."""
     import numpy as np
     import torch
 
     import ganwise as gw
-    from ganwise import catalog, doctor
+    from ganwise import doctor
     from ganwise.data import toy_modes
     from ganwise.train import train
 
     torch.set_num_threads(1)
     data, (centers, sd) = gw.load(toy), toy_modes(toy)
-    gan = gw.build(catalog.named(name), data.shape, classes=len(data.classes), seed=seed)
+    gan = gw.build(changed(name, changes), data.shape, classes=len(data.classes), seed=seed)
     records = []
     for record in train(gan, data, steps=sys.maxsize, seed=seed):
         records.append(record)
@@ -79,7 +102,8 @@ def one(name: str, toy: str, seed: int, seconds: float) -> Row:
         "data": toy,
         "seed": seed,
         "seconds": seconds,
-        "content": content(name),
+        "content": content(name, changes),
+        **({"changed": changes} if changes else {}),
         "modes": int((counts > 0).sum()),
         "held": int((counts >= HELD * SAMPLES / len(centers)).sum()),
         "good": round(float(good.mean()), 4),
@@ -91,7 +115,10 @@ def one(name: str, toy: str, seed: int, seconds: float) -> Row:
     }
 
 
-def wanted(seeds: int, seconds: float, only: list[str]) -> Iterator[tuple[str, str, int]]:
+Run = tuple[str, str, int, Changes]
+
+
+def wanted(seeds: int, seconds: float, only: list[str]) -> Iterator[Run]:
     """Runs that the results lack, one seed of everything before the next."""
     from ganwise.build import build
     from ganwise.catalog import RECIPES, named
@@ -107,16 +134,24 @@ def wanted(seeds: int, seconds: float, only: list[str]) -> Iterator[tuple[str, s
             print(f"{name}: does not apply: {error}")
     for seed in range(seeds):
         for toy in TOYS:
-            yield from ((name, toy, seed) for name in able if (name, toy, seed) not in done)
+            yield from ((name, toy, seed, {}) for name in able if (name, toy, seed) not in done)
 
 
-def run(seeds: int, seconds: float, only: list[str], jobs: int) -> None:
+def wanted_controls(seconds: float, only: list[str]) -> Iterator[Run]:
+    """Controls that the results lack, seed 0."""
+    done = {(row["recipe"], row["data"]) for row in rows(controls=True) if row["seconds"] == seconds}
+    for name, changes in CONTROLS:
+        if not only or name in only:
+            yield from ((name, toy, 0, changes) for toy in TOYS if (name, toy) not in done)
+
+
+def run(todo: list[Run], seconds: float, jobs: int) -> None:
     RESULTS.parent.mkdir(exist_ok=True)
-    todo, begin = list(wanted(seeds, seconds, only)), time.monotonic()
+    begin = time.monotonic()
 
-    def work(item: tuple[int, tuple[str, str, int]]) -> None:
-        place, (name, toy, seed) = item
-        command = [sys.executable, __file__, "one", name, toy, str(seed), str(seconds)]
+    def work(item: tuple[int, Run]) -> None:
+        place, (name, toy, seed, changes) = item
+        command = [sys.executable, __file__, "one", name, toy, str(seed), str(seconds), "--changes", json.dumps(changes)]
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
         if done.returncode:
             print(f"{name} {toy} {seed}: failed: {done.stderr.strip().splitlines()[-1:]}", flush=True)
@@ -134,7 +169,7 @@ def run(seeds: int, seconds: float, only: list[str], jobs: int) -> None:
 def table() -> None:
     from toy_modes_page import page  # beside this file
 
-    PAGE.write_text(page(rows(), PICTURE))
+    PAGE.write_text(page(rows(), rows(controls=True), PICTURE))
 
 
 def main() -> None:
@@ -144,16 +179,20 @@ def main() -> None:
     all_.add_argument("--seeds", type=int, default=3)
     all_.add_argument("--seconds", type=float, default=20.0)
     all_.add_argument("--jobs", type=int, default=2)
+    all_.add_argument("--controls", action="store_true")
     all_.add_argument("only", nargs="*")
     single = verbs.add_parser("one")
     for name, kind in (("name", str), ("toy", str), ("seed", int), ("seconds", float)):
         single.add_argument(name, type=kind)
+    single.add_argument("--changes", type=json.loads, default={})
     verbs.add_parser("table")
     arguments = parser.parse_args()
     if arguments.verb == "run":
-        run(arguments.seeds, arguments.seconds, arguments.only, arguments.jobs)
+        seconds, only = arguments.seconds, arguments.only
+        todo = wanted_controls(seconds, only) if arguments.controls else wanted(arguments.seeds, seconds, only)
+        run(list(todo), seconds, arguments.jobs)
     elif arguments.verb == "one":
-        print(json.dumps(one(arguments.name, arguments.toy, arguments.seed, arguments.seconds)))
+        print(json.dumps(one(arguments.name, arguments.toy, arguments.seed, arguments.seconds, arguments.changes)))
     else:
         table()
 
