@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+
+from ganwise.cli import main
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -34,3 +41,33 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared data lie beside the repository only for its developers and CI")
     return SHARED
+
+
+class Answer(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        content = json.loads(self.out, parse_constant=pytest.fail)
+        assert isinstance(content, dict)
+        return content
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Callable[..., Answer]]:
+    """The command line in this process, to be quick, in an empty directory."""
+    previous = signal.getsignal(signal.SIGTERM)
+    monkeypatch.chdir(tmp_path)
+
+    def called(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["ganwise", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        status = end.value.code or 0
+        assert isinstance(status, int)
+        return Answer(status, *capfd.readouterr())
+
+    yield called
+    signal.signal(signal.SIGTERM, previous)

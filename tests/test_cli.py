@@ -4,54 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from conftest import Answer
 from PIL import Image
 
 from ganwise import catalog
 from ganwise.artifacts import write_json
-from ganwise.cli import main
 
 SCORE = {"metric", "value", "low", "high", "n", "features", "protocol", "seed", "direction", "yardsticks"}
 ROW = {"recipe", "rank", "tied_with", "scores", "seeds", "cost", "verdict", "error"}
 PROGRAM = [sys.executable, "-m", "ganwise"]
-
-
-class Answer(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        content = json.loads(self.out, parse_constant=pytest.fail)
-        assert isinstance(content, dict)
-        return content
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Callable[..., Answer]]:
-    """The command line in this process, to be quick, in an empty directory."""
-    previous = signal.getsignal(signal.SIGTERM)
-    monkeypatch.chdir(tmp_path)
-
-    def called(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["ganwise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        status = end.value.code or 0
-        assert isinstance(status, int)
-        return Answer(status, *capfd.readouterr())
-
-    yield called
-    signal.signal(signal.SIGTERM, previous)
 
 
 def _run(folder: Path, cache: Path, *arguments: object) -> Answer:

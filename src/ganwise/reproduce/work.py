@@ -137,7 +137,7 @@ def conclude(experiment: Experiment, out: Path, scale: Scale) -> dict[str, Any]:
         "notes": list(found.notes),
         "cost": {"cpu_seconds": round(sum(float(row.get("cpu_seconds", 0)) for row in rows), 1), "cells": len(rows)},
         "runs": {row["cell"]: _hash(row) for row in rows},
-        "pictures": sorted(file.name for file in out.glob("*.png")),
+        "pictures": sorted(file.name for file in out.iterdir() if file.suffix in (".png", ".gif")),
         "versions": {"ganwise": ganwise.__version__, "torch": torch.__version__, "python": platform.python_version()},
         "rows": rows,
     }
