@@ -3,8 +3,8 @@
     python scripts/make_reproductions.py ../runs/dirac-gan ../runs/began     results, pictures and pages of these directories
     python scripts/make_reproductions.py                                     the pages again, from the results that are kept
 
-A result goes into the package (src/ganwise/reproduce/results), so that `ganwise reproduce` lists it everywhere; its pictures and its
-page go to docs/reproductions.
+A result goes into the package (src/ganwise/reproduce/results), so that `ganwise reproduce` lists it everywhere; its pictures and
+its page go to docs/reproductions.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def index() -> str:
     lines = [
         "# The papers' experiments, run again",
         "",
-        "Made by `python scripts/make_reproductions.py` from the results that the package keeps; `ganwise reproduce` prints the same",
-        "list. *Published* has its evidence tag: [2nd] quoted by another text, [code] read in the authors' code, [review] from a review",
-        "of the paper, [math] checked numerically, [mem, unverified] as generally known. A verdict is given by a rule in the code.",
+        "Made by `python scripts/make_reproductions.py` from the results that the package keeps; `ganwise reproduce` prints the",
+        "same list. *Published* has its evidence tag: [2nd] quoted by another text, [code] read in the authors' code, [review] from",
+        "a review of the paper, [math] checked numerically, [mem, unverified] as generally known. Rules in the code give verdicts.",
         "",
         *table(""),
         "",
