@@ -9,6 +9,7 @@ import torch
 
 from ganwise.metrics import (
     METRICS,
+    classified,
     frechet,
     frechet_distance,
     kid,
@@ -322,11 +323,20 @@ def test_most_intervals_of_shares_hold_the_mean_of_many_draws():
         assert np.mean([each.low <= mean <= each.high for each in column]) >= 0.85
 
 
+def arguments(row, x, y):
+    """What a row's function reads, made of two sets of samples."""
+    if row.space == "images":
+        return [np.random.default_rng(0).random((60, 16, 16, 1))]
+    if row.space == "modes":
+        return [classified(x), np.ones(x.shape[1])]
+    return [x, y, x][: len(row.reads)]
+
+
 def test_no_metric_draws_from_the_global_random_states():
     before, numpys = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    x, y = normal(0, 60, 3), normal(1, 60, 3)
+    x, y = normal(0, 120, 3), normal(1, 120, 3)
     for row in METRICS.values():
-        row.function(*[x, y, x][: len(row.reads)])
+        row.function(*arguments(row, x, y))
     fit_mixture(x, 2).sample(5)
     assert torch.equal(before, torch.get_rng_state())
     assert np.array_equal(numpys, np.random.get_state()[1])  # noqa: NPY002

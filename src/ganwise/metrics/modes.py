@@ -49,12 +49,6 @@ def classified(logits: Array) -> npt.NDArray[np.int64]:
     return np.stack([named, np.ones_like(named)], 1)
 
 
-def joined(classes: Array, base: int = 10) -> npt.NDArray[np.int64]:
-    """Rows (mode, 1) ``(N, 2)`` of samples with several classes each ``(N, C)``, below ``base``: StackedMNIST's three digits."""
-    number = classes.astype(np.int64) @ base ** np.arange(classes.shape[1])[::-1]
-    return np.stack([number, np.ones_like(number)], 1)
-
-
 def mode_coverage(assigned: Array, shares: Array) -> ModeCoverage:
     """Modes found, and KL(generator || data) of the shares of modes.
 

@@ -35,8 +35,8 @@ def ms_ssim(fake: Array, pairs: int = PAIRS, seed: int = 0) -> Estimate:
 
     Source: odena2017acgan, section 4.2.
     """
-    if fake.ndim != 4 or len(fake) < LEAST:
-        raise Unusable(f"ms_ssim needs at least {LEAST} images (N, H, W, C), not {fake.shape}")
+    if fake.ndim != 4 or len(fake) < LEAST or not np.isfinite(fake).all():
+        raise Unusable(f"ms_ssim needs at least {LEAST} images (N, H, W, C) without NaN or infinity, not {fake.shape}")
     count = min(pairs, len(fake) // 2)
     order = np.random.default_rng(seed).permutation(len(fake))[: 2 * count]
     size = max(1, _BATCH // int(np.prod(fake.shape[1:])))

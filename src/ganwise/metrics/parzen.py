@@ -27,17 +27,23 @@ def parzen_log_likelihood(
     """Mean log-likelihood, in nats, of ``real`` ``(n, D)`` under Gaussian windows about ``fake`` ``(m, D)``.
 
     ``log p(x) = log 1/m sum_j exp(-|x - fake_j|^2 / (2 s^2)) - D/2 log(2 pi s^2)``, with the s of ``sigmas`` under which
-    ``validation`` is likeliest. Pixels in [0, 1]. The interval is the standard error over test points, as in the paper.
+    ``validation`` is likeliest, `parzen_sigma`. Pixels in [0, 1]. The interval is by the standard error over test points: the
+    paper's ± (over n there, over n - 1 here).
 
     Blurry averages score far above real images: print it beside its yardsticks, never select by it.
 
     Source: goodfellow2014gan, section 5, and the authors' parzen_ll.py.
     """
-    held_out, x, centers = tensors(LEAST, validation=validation, real=real, fake=fake)
-    on_validation = _log_likelihoods(held_out, centers, sigmas, chunk).mean(1)
-    best = sigmas[int(on_validation.argmax())]
+    x, centers = tensors(LEAST, real=real, fake=fake)
+    best = parzen_sigma(validation, fake, sigmas, chunk)
     each = _log_likelihoods(x, centers, [best], chunk)[0]
     return around(float(each.mean()), float(each.std()) / sqrt(len(each)))
+
+
+def parzen_sigma(validation: Array, fake: Array, sigmas: Sequence[float] = SIGMAS, chunk: int = _CHUNK) -> float:
+    """The one of ``sigmas`` under which ``validation`` ``(n, D)`` is likeliest: the first, where several are."""
+    held_out, centers = tensors(LEAST, validation=validation, fake=fake)
+    return sigmas[int(_log_likelihoods(held_out, centers, sigmas, chunk).mean(1).argmax())]
 
 
 def _log_likelihoods(x: Tensor, centers: Tensor, sigmas: Sequence[float], chunk: int) -> Tensor:

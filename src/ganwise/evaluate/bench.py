@@ -1,26 +1,25 @@
-"""Scores of a generator: every metric with n, features, protocol, interval, and two yardsticks under the same protocol."""
+"""One part of a data set, against which generators are scored."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from math import inf, sqrt
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from ganwise.data import Dataset, Part, cache_folder
-from ganwise.data.dataset import write_whole
+from ganwise.data import Dataset, Part
+from ganwise.evaluate.cache import cached
+from ganwise.evaluate.compare import mean_of_draws
+from ganwise.evaluate.modes import Modes, modes_of
+from ganwise.evaluate.steps import Steps
 from ganwise.features import Array, Extractor, Floats, extractor_for
 from ganwise.features import Precision as Precision
-from ganwise.metrics import METRICS, Estimate, Neighborhood, ranking_metric
-from ganwise.metrics.estimate import Z95
+from ganwise.metrics import METRICS, Estimate, ranking_metric
+from ganwise.metrics.msssim import PAIRS, WINDOW, scales_of
 from ganwise.metrics.parzen import FINE_SIGMAS, SIGMAS
+from ganwise.metrics.path import EPSILON
 from ganwise.mixture import fit_mixture, images_of
 from ganwise.types import Score, Unusable
 
@@ -31,7 +30,6 @@ MOST = 10_000
 DRAWS = 3
 
 _VERSION = 2  # of what is cached: raise it when a number would come out differently
-_KEPT = 64
 _CHEAP = 1000
 
 
@@ -46,6 +44,8 @@ class Bench:
     extractor: Extractor
     real: Array
     real_features: Floats
+    classifier: Extractor | None = None
+    modes: Modes | None = None
 
     def scores(
         self,
@@ -58,13 +58,28 @@ class Bench:
         """Score a generator by means over ``draws`` sets of n fakes, as many as real samples.
 
         ``sample`` makes fakes, or is an array of n or more. ``seed`` is recorded, and orders an array. ``metrics`` are names in
-        ``METRICS``, by default all that have enough samples. ``Unusable`` where one asked for has not, or fakes are not finite.
+        ``METRICS``, by default the usual ones that have enough samples. ``Unusable`` where one asked for has not, or fakes are
+        not finite. A path length can be asked for where ``sample`` makes `Steps`, as a `ModelSampler` does.
         """
-        names = self.metrics() if metrics is None else self._checked(metrics)
+        steps = sample if isinstance(sample, Steps) else None
+        names = self.metrics() if metrics is None else self._checked(metrics, steps)
         fakes = self._draws(sample, draws, seed)
-        measured = [self._measure(names, values) for values in fakes]
+        measured = [self._measure(names, values, steps) for values in fakes]
         combined = {name: mean_of_draws([each[name] for each in measured], METRICS[name].bounds) for name in names}
-        return [self._score(name, combined[name], len(fakes), seed) for name in names]
+        yardsticks, drawn = self._yardsticks_of(names), f", mean of {len(fakes)} draws" if len(fakes) > 1 else ""
+        return [
+            Score(
+                name,
+                *combined[name],
+                n=self.n,
+                features=self._features_name(name),
+                protocol=self._protocol(name, steps) + drawn,
+                seed=seed,
+                direction=METRICS[name].direction,
+                yardsticks=yardsticks.get(name, {}),
+            )
+            for name in names
+        ]
 
     def quick(self, fakes: Array) -> dict[str, float]:
         """Ranking metric, coverage and signs of copying of the first n fakes, without intervals or yardsticks.
@@ -78,19 +93,26 @@ class Bench:
         return {name: estimate.value for name, estimate in self._measure(names, fakes[: self.n]).items()}
 
     def metrics(self) -> list[str]:
-        """The metrics that this kind of data and this many samples allow."""
-        return [name for name in METRICS if self._obstacle(name) is None]
+        """The usual metrics that this kind of data and this many samples allow."""
+        return [name for name, row in METRICS.items() if row.usual and self._obstacle(name) is None]
 
     @cached_property
     def yardsticks(self) -> Mapping[str, Mapping[str, float]]:
-        """For every metric, what real training data and a Gaussian mixture score in the fakes' place."""
-        key = self._key(what="yardsticks", metrics=self.metrics())
-        found = cached(key, self._measure_yardsticks)
-        sides = ("real", "mixture")
-        return {name: dict(zip(sides, map(float, values), strict=True)) for name, values in found.items()}
+        """For every usual metric, what real training data and a Gaussian mixture score in the fakes' place."""
+        return self._yardsticks_of(self.metrics())
 
-    def _measure_yardsticks(self) -> dict[str, Array]:
-        names = self.metrics()
+    def _yardsticks_of(self, names: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Usual metrics are measured together, so that they are in the cache whatever is asked for; others one by one."""
+        usual = self.metrics()
+        others = [name for name in names if name not in usual and "first" not in METRICS[name].reads]
+        found: dict[str, Array] = {}
+        for group in (usual, *([name] for name in others)):
+            if set(group) & set(names):
+                found |= cached(self._key(what="yardsticks", metrics=group), partial(self._measure_yardsticks, group))
+        sides = ("real", "mixture")
+        return {name: dict(zip(sides, map(float, found[name]), strict=True)) for name in names if name in found}
+
+    def _measure_yardsticks(self, names: Sequence[str]) -> dict[str, Array]:
         draws = DRAWS if self.n <= _CHEAP else 1
         sides = [self._mean(names, self._real_draws(draws)), self._mean(names, self._mixture_draws(draws))]
         for name in {"memorization", "novelty"} & set(names):
@@ -116,7 +138,7 @@ class Bench:
         measured = [self._measure(names, values) for values in draws]
         return {name: float(np.mean([estimates[name].value for estimates in measured])) for name in names}
 
-    def _measure(self, names: Sequence[str], fakes: Array) -> dict[str, Estimate]:
+    def _measure(self, names: Sequence[str], fakes: Array, steps: Steps | None = None) -> dict[str, Estimate]:
         """All metrics of one set of fakes. A function that gives several metrics is called once."""
         sides: dict[str, Array] = {"real": self.real, "fake": fakes}
         features: dict[str, Array] = {"real": self.real_features}
@@ -125,17 +147,24 @@ class Bench:
             if name in found:
                 continue
             row = METRICS[name]
+            if steps and "first" in row.reads:
+                sides["first"], sides["second"] = steps.steps(self.n, EPSILON)
             arrays = [self._seen(name, side, sides, features) for side in row.reads]
             result = row.function(*arrays, **self._options(name))
-            found.update(result._asdict() if isinstance(result, Neighborhood) else {name: result})
+            found.update({name: result} if isinstance(result, Estimate) else result._asdict())
         return {name: found[name] for name in names}
 
     def _seen(self, name: str, side: str, sides: Mapping[str, Array], features: dict[str, Array]) -> Array:
         """What a metric sees of one side; features are extracted once."""
         space = METRICS[name].space
         values = sides[side] if side in sides else self._whole(side)
+        if space == "modes" and self.modes:
+            return self.modes(values)
+        if space == "logits" and self.classifier:
+            return self.classifier(values)
         if self.dataset.kind == "image" and space != "features":
-            return _pixels(values) if space == "pixels" else values.reshape(len(values), -1)
+            flat = values if space == "images" else values.reshape(len(values), -1)
+            return _pixels(values) if space == "pixels" else flat
         if side not in features:
             features[side] = self.extractor(values)
         return features[side]
@@ -148,6 +177,8 @@ class Bench:
         return self.dataset.part("train")
 
     def _options(self, name: str) -> dict[str, Any]:
+        if METRICS[name].space == "modes" and self.modes:
+            return {"shares": self.modes.shares}
         return {"sigmas": FINE_SIGMAS} if name == "parzen" and self.dataset.kind == "vector" else {}
 
     def _draws(self, sample: Sampler | Array, draws: int, seed: int) -> list[Array]:
@@ -164,15 +195,9 @@ class Bench:
                 raise Unusable(f"fakes are {values.dtype} of {values.shape}; scoring needs {dtype} of {wanted} or more")
         return made
 
-    def _score(self, name: str, estimate: Estimate, draws: int, seed: int) -> Score:
-        yardsticks = self.yardsticks[name]
-        text = self._protocol(name) + (f", mean of {draws} draws" if draws > 1 else "")
-        features = self._features_name(name)
-        return Score(name, *estimate, self.n, features, text, seed, METRICS[name].direction, yardsticks)
-
-    def _protocol(self, name: str) -> str:
+    def _protocol(self, name: str, steps: Steps | None = None) -> str:
         row = METRICS[name]
-        parts = [f"{self.n} {self.part} vs {self.n} generated"]
+        parts = [f"{self.n} {self.part} vs {self.n} generated" if "real" in row.reads else f"{self.n} generated"]
         if row.setting:
             parts.append(row.setting)
         if name == "fid" and self.n <= self.real_features.shape[1]:
@@ -183,14 +208,25 @@ class Bench:
             parts.append(f"sigma of {len(grid)} in [{grid[0]:g}, {grid[-1]:g}] chosen on {held} validation")
         if name in ("memorization", "novelty"):
             parts.append(f"nearest of {len(self.dataset.split.train)} train")
+        if name == "ms_ssim":
+            parts.append(f"{min(PAIRS, self.n // 2)} pairs at {scales_of(min(self.real.shape[1:3]))} scales")
+        if row.space == "modes" and self.modes:
+            parts.append(self.modes.rule)
+        if steps and "first" in row.reads:
+            parts.append(steps.path)
         return ", ".join(parts)
 
     def _features_name(self, name: str) -> str:
-        if self.dataset.kind == "image" and METRICS[name].space != "features":
+        space = METRICS[name].space
+        if space == "modes" and self.modes:
+            return self.modes.name
+        if space == "logits" and self.classifier:
+            return self.classifier.name
+        if self.dataset.kind == "image" and space != "features":
             return "pixels[0,1]"
         return self.extractor.name
 
-    def _obstacle(self, name: str) -> str | None:
+    def _obstacle(self, name: str, steps: Steps | None = None) -> str | None:
         """Why a metric can't be measured here, if it can't."""
         row = METRICS.get(name)
         if row is None:
@@ -199,21 +235,38 @@ class Bench:
             return f"{name}: not for data of kind {self.dataset.kind}"
         if self.part in row.reads:
             return f"{name}: reads the {self.part} part besides the one it is measured on; measure it on another"
-        sizes = {"real": self.n, "fake": self.n}
-        for side in row.reads:
-            size = sizes.get(side, len(getattr(self.dataset.split, side, ())))
-            if size < row.least:
-                return f"{name}: needs at least {row.least} samples, and {size} are {side}"
+        return self._lacking(name, steps) or self._too_few(name)
+
+    def _lacking(self, name: str, steps: Steps | None) -> str | None:
+        row = METRICS[name]
+        if row.space == "logits" and self.classifier is None:
+            return f"{name}: needs a classifier; prepare(..., classifier=...) takes any, as an extractor of logits"
+        if row.space == "modes" and self.modes is None:
+            return f"{name}: needs known modes: the toys ring and grid have them, else a classifier's classes are taken for modes"
+        if "first" in row.reads and steps is None:
+            return f"{name}: needs a generator at hand, not samples alone: give a ModelSampler"
+        if row.space == "images" and min(self.real.shape[1:3]) < WINDOW:
+            return f"{name}: its window of {WINDOW} pixels does not fit into images of {min(self.real.shape[1:3])}"
         return None
 
-    def _checked(self, names: Sequence[str]) -> list[str]:
+    def _too_few(self, name: str) -> str | None:
+        row, (n, width) = METRICS[name], self.real_features.shape
+        least = max(row.least, row.per_feature * width)
+        for side in row.reads:
+            size = n if side in ("real", "fake", "first", "second") else len(getattr(self.dataset.split, side))
+            if size < least:
+                return f"{name}: needs at least {least} samples, and {size} are {side}"
+        return None
+
+    def _checked(self, names: Sequence[str], steps: Steps | None) -> list[str]:
         for name in names:
-            if (obstacle := self._obstacle(name)) is not None:
+            if (obstacle := self._obstacle(name, steps)) is not None:
                 raise Unusable(obstacle)
         return list(dict.fromkeys(names))
 
     def _key(self, **more: object) -> dict[str, object]:
-        return _key(self.dataset, self.part, self.n, self.seed, self.extractor, **more)
+        classes = {"classifier": self.classifier.fingerprint} if self.classifier else {}
+        return _key(self.dataset, self.part, self.n, self.seed, self.extractor, **more, **classes)
 
 
 def prepare(
@@ -223,59 +276,25 @@ def prepare(
     seed: int = 0,
     device: str = "cpu",
     precision: Precision = "fp32",
+    extractor: Extractor | None = None,
+    classifier: Extractor | None = None,
 ) -> Bench:
-    """Choose n samples of a part (at most 10,000, and no more than the training part has) and extract their features."""
+    """Choose n samples of a part (at most 10,000, and no more than the training part has) and extract their features.
+
+    The ``extractor`` is by default that of `extractor_for`. A ``classifier``, whose features are logits ``(N, K)``, gives images an
+    inception score, and modes: its classes.
+    """
     rows = getattr(dataset.split, part)
     n = min(len(rows), len(dataset.split.train), MOST if n is None else n)
     # parts are in the order of the file, which is often that of the classes
     chosen = np.sort(np.random.default_rng([seed, 0]).permutation(rows)[:n])
     real = dataset.values[chosen]
-    reference = dataset.part("train") if dataset.kind == "vector" else None
-    extractor = extractor_for(dataset.kind, reference, device=device, dtype=precision)
+    if extractor is None:
+        reference = dataset.part("train") if dataset.kind == "vector" else None
+        extractor = extractor_for(dataset.kind, reference, device=device, dtype=precision)
     key = _key(dataset, part, n, seed, extractor, what="features")
     features = cached(key, lambda: {"features": extractor(real)})["features"]
-    return Bench(dataset, part, n, seed, extractor, real, features)
-
-
-def mean_of_draws(estimates: Sequence[Estimate], bounds: tuple[float, float] = (-inf, inf)) -> Estimate:
-    """The mean over draws of fakes. Its interval is as wide as one draw's, since all share the real side, and the scatter
-    between draws comes on top."""
-    values = [estimate.value for estimate in estimates]
-    mean = float(np.mean(values))
-    between = Z95 * float(np.std(values, ddof=1)) / sqrt(len(values)) if len(values) > 1 else 0.0
-    below = float(np.mean([estimate.value - estimate.low for estimate in estimates]))
-    above = float(np.mean([estimate.high - estimate.value for estimate in estimates]))
-    low, high = mean - sqrt(below**2 + between**2), mean + sqrt(above**2 + between**2)
-    return Estimate(mean, max(low, bounds[0]), min(high, bounds[1]))
-
-
-def comparable(a: Score, b: Score) -> None:
-    """``Unusable`` unless two scores may be compared: the same metric, features, n and protocol."""
-    for field in ("metric", "features", "n", "protocol"):
-        ours, theirs = getattr(a, field), getattr(b, field)
-        if ours != theirs:
-            raise Unusable(f"scores differ in {field} and can't be compared: {ours!r} and {theirs!r}; measure them alike")
-
-
-def cached(key: Mapping[str, object], make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
-    """Arrays from the cache folder, or made and put there. A damaged file is made anew."""
-    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    path = cache_folder() / "features" / f"{name}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {field: file[field] for field in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        arrays = make()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub takes **kwds for allow_pickle
-        write_whole(path, buffer.getvalue())
-        for old in sorted(path.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)[:-_KEPT]:
-            old.unlink(missing_ok=True)
-    except OSError:
-        pass  # a full or read-only disk costs time, not the score
-    return arrays
+    return Bench(dataset, part, n, seed, extractor, real, features, classifier, modes_of(dataset, classifier))
 
 
 def _key(dataset: Dataset, part: Part, n: int, seed: int, extractor: Extractor, **more: object) -> dict[str, object]:
