@@ -79,6 +79,7 @@ ARCHITECTURES: dict[str, Entry] = {
             "latent": 64,
             "code": 64,
             "width": AUTO,
+            "generator_width": 0,
             "depth": 2,
             "skip": False,
             "vanishing": 0,

@@ -136,6 +136,7 @@ def autoencoder(
     latent: int = 64,
     code: int = 64,
     width: int = 64,
+    generator_width: int = 0,
     depth: int = 2,
     skip: bool = False,
     vanishing: int = 0,
@@ -146,7 +147,8 @@ def autoencoder(
     """Images: 3x3 convolutions with ELU, ``depth`` a resolution. Vectors: ``depth`` hidden layers, codes half as long at most.
 
     ``vanishing`` is the number of steps over which residuals vanish; 0 is without. ``last`` is what ends the decoder and the
-    generator. Source: berthelot2017began, section 3.6 and figure 1.
+    generator. A ``generator_width`` of 0 is ``width``, as published but for its unbalanced networks.
+    Source: berthelot2017began, section 3.6 and figure 1.
     """
     if eta not in (1, 2) or last not in LAST:
         raise ValueError(f"eta is 1 or 2, last one of {', '.join(LAST)}")
@@ -155,11 +157,13 @@ def autoencoder(
         if skip:
             raise ValueError("skip connections join maps of several sizes; vectors have none")
         code = min(code, max(1, shape[0] // 2))
+    sizes = ((code, width), (latent, generator_width or width))
+    if len(shape) == 1:
         encoder = vector_coder(shape[0], code, width, depth, vanishing)
-        decoders = [vector_coder(size, shape[0], width, depth, vanishing) for size in (code, latent)]
+        decoders = [vector_coder(size, shape[0], wide, depth, vanishing) for size, wide in sizes]
     else:
         encoder = _encoder(shape, code, width, depth, vanishing)
-        decoders = [Decoder(shape, size, width, depth, skip, vanishing, last) for size in (code, latent)]
+        decoders = [Decoder(shape, size, wide, depth, skip, vanishing, last) for size, wide in sizes]
     networks = Networks(Generator(Stack(decoders[1]), latent, prior), AutoEncoder(encoder, decoders[0], eta))
     for network in networks[:2]:
         xavier(network)

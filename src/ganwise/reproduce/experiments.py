@@ -36,6 +36,8 @@ class Experiment(NamedTuple):
     experiment: str = ""  # which of the module's experiments, where it has several
 
 
+_MNIST = "MNIST as one .npz with x_train (60000, 28, 28) and x_test (10000, 28, 28), or the folder of its four idx files"
+
 EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(
         "gan-2014-mnist",
@@ -44,8 +46,49 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         (Published("Parzen log-likelihood of the MNIST test set, nats", "225 ± 2", "goodfellow2014gan", "2nd"),),
         "10,000 samples; sigma of 10 in [.1, 1] chosen on the first 1,000 of train[50000:60000]; mean over 10,000 test images ± "
         "standard error; trained on train[:50000], no stopping rule",
-        "MNIST as one .npz with x_train (60000, 28, 28) and x_test (10000, 28, 28), or the folder of its four idx files",
+        _MNIST,
         "original",
+    ),
+    Experiment(
+        "are-gans-created-equal-mnist",
+        "Seven GANs with one architecture and one budget on MNIST: does their order agree with the large study's?",
+        ("lucic2018equal",),
+        (
+            Published(
+                "best FID on MNIST",
+                "WGAN 6.7 ± .4, NS 6.8 ± .5, DRAGAN 7.6 ± .4, LSGAN 7.8 ± .6, MM 9.8 ± .9, BEGAN 13.1 ± 1.0, WGAN-GP 20.3 ± 5.0",
+                "lucic2018equal",
+                "2nd",
+            ),
+            Published("what it concludes", "with enough budget no loss is reliably better than NS", "lucic2018equal", "2nd"),
+        ),
+        "KID, FID and coverage of 2,000 samples against 2,000 test images, efficientnet-lite0@96-fp32; ranks by the mean of "
+        "log(KID + noise) over seeds; trained on train[:50000]; last weights, no stopping rule",
+        _MNIST,
+        "equal",
+    ),
+    Experiment(
+        "began",
+        "BEGAN on one kind of image: the dial gamma, networks of unequal size, and what breaks it.",
+        ("berthelot2017began", "lucic2018equal", "kim2017beganpytorch"),
+        (
+            Published(
+                "gamma", "a higher one gives more diverse samples, a lower one sharper ones", "berthelot2017began", "review"
+            ),
+            Published("M_global", "falls as the training converges", "berthelot2017began", "review"),
+            Published(
+                "networks of unequal size",
+                "the equilibrium holds with either network halved; a short code costs quality",
+                "berthelot2017began",
+                "mem, unverified",
+            ),
+            Published("CIFAR-10 inception score", "5.62, of real images 11.24", "berthelot2017began", "2nd"),
+            Published("best FID, CIFAR-10 / CelebA", "71.4 ± 1.6 / 38.9 ± 0.9", "lucic2018equal", "2nd"),
+        ),
+        "CIFAR-10's automobiles, 4,500 for training; batch 16, Adam at 1e-4, lambda_k .001, images in [-1, 1]; no averaged weights; "
+        "diversity is the mean pixel distance of 256 samples over that of as many training images",
+        "CIFAR-10 as one .npz with x_train, y_train, x_test, y_test (scripts/make_cifar10_npz.py), or a folder of aligned faces",
+        "began",
     ),
 )
 
