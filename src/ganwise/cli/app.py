@@ -206,13 +206,19 @@ def train(
 def evaluate(
     run: RunPath,
     n: Annotated[int | None, typer.Option("-n", min=64, help="test samples, against as many fakes")] = None,
+    features: Annotated[
+        str, typer.Option(help="efficientnet, identity, inception:PATH (a file that you have); default: the data's own")
+    ] = "",
+    protocol: Annotated[
+        str, typer.Option(help="how a published table measures: mimicry, studiogan, clean-fid, ... (docs/extractors.md)")
+    ] = "ganwise",
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Score a run's model on the test part, with intervals and yardsticks."""
+    """Score a run's model on the test part, with intervals and yardsticks; or as a published table does."""
     from ganwise.cli import single
 
-    single.evaluate(run, n, device, json)
+    single.evaluate(run, n, device, features, protocol, json)
 
 
 @app.command()

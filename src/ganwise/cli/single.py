@@ -20,6 +20,8 @@ from ganwise.build import suited
 from ganwise.cli import live, runs, show
 from ganwise.data import Dataset, load, open_saved
 from ganwise.evaluate import prepare
+from ganwise.features import extractor_named
+from ganwise.protocols import OWN, emulate
 from ganwise.study.job import free_directory
 from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Limit, Stop, Trial
 from ganwise.types import Record, Score, Unusable
@@ -108,14 +110,21 @@ def _trained(result: dict[str, Any], run: RunDirectory) -> None:
         show.console.print("  no model: the run diverged before its first check")
 
 
-def evaluate(path: Path, n: int | None, device: str, json: bool) -> None:
+def evaluate(path: Path, n: int | None, device: str, features: str, protocol: str, json: bool) -> None:
+    if protocol != OWN and n is not None:
+        raise Unusable(f"-n {n}: protocol {protocol} has its own sample sizes; leave -n out")
     run = RunDirectory.open(runs.find(path))
     told = runs.told(run)
     device = runs.device(device)
-    generator = model.load(run.model, device)
-    bench = prepare(_data(run, told), "test", n=n, device=device)
-    scores = [s._asdict() for s in bench.scores(generator.sample(bench.n * 3, SCORE_SEED), draws=3)]
-    if n is None and "job" not in told:  # those of a race stay as they were compared
+    data, generator = _data(run, told), model.load(run.model, device)
+    if protocol == OWN:
+        extractor = extractor_named(features, data.kind, device=device) if features else None
+        bench = prepare(data, "test", n=n, device=device, extractor=extractor)
+        found = bench.scores(generator.sample(bench.n * 3, SCORE_SEED), draws=3)
+    else:
+        found = emulate(data, protocol, features, device).scores(generator.sample, SCORE_SEED)
+    scores = [s._asdict() for s in found]
+    if n is None and not features and "job" not in told:  # those of a race stay as they were compared
         with suppress(OSError):  # a run on a read-only disk can be scored all the same
             write_json(run.scores, {"scores": scores})
     show.result({"scores": scores, "out": str(run.path)}, json, lambda: show.scores(scores))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganwise.features.extractor import Array, Extractor, Floats, Precision, check_images
+from ganwise.features.extractor import Array, Extractor, Floats, Precision, WithLogits, check_images
 from ganwise.features.fid import InceptionFeatures
 from ganwise.features.images import FEATURE_SCALE, SIZE, ImageFeatures, as_input
 from ganwise.features.module import ModuleFeatures
@@ -33,6 +33,7 @@ __all__ = [
     "ModuleFeatures",
     "Precision",
     "Standardized",
+    "WithLogits",
     "as_input",
     "check_images",
     "extractor_for",

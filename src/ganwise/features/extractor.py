@@ -26,6 +26,13 @@ class Extractor(Protocol):
     def __call__(self, values: Array, /) -> Floats: ...
 
 
+class WithLogits(Extractor, Protocol):
+    """An extractor whose features a classifier can be read off."""
+
+    def logits(self, features: Array, bias: bool = False) -> Floats:
+        """Logits ``(N, K)`` of features ``(N, F)``; ``bias`` adds the classifier's own."""
+
+
 def check_images(values: Array) -> None:
     if values.dtype != np.uint8 or values.ndim != 4 or values.shape[3] not in (1, 3):
         raise ValueError(f"images must be uint8 of shape (N, H, W, 1 or 3), not {values.dtype} of {values.shape}")
