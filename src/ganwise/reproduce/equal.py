@@ -42,8 +42,8 @@ RIVALS: Mapping[str, Rival] = {
 """Names of the catalog. Source: lucic2018equal, second hand."""
 BATCH, WIDTH, LATENT = 64, 16, 64
 AUTOENCODER_WIDTH = 8
-IMAGES = {"sample": 320, "here": 2 * 49_920, "paper": 24 * 49_920}
-"""Real images that the discriminator sees: 2 epochs of 50,000 here, about 20 of 60,000 in the study."""
+IMAGES = {"sample": 320, "here": 64_000, "paper": 1_200_000}
+"""Real images that the discriminator sees: 1,000 batches here, about 20 epochs of 60,000 in the study."""
 SEEDS = {"sample": 2, "here": 5, "paper": 5}
 MEASURED = 2_000
 DRAWS = 2_000
@@ -135,7 +135,7 @@ class Order(NamedTuple):
 
 
 def order(values: Mapping[str, Sequence[float]], noise: float, draws: int = DRAWS) -> Order:
-    """Our means of log(score + noise) against the study's FIDs; the bootstrap draws seeds, and the study's means within their sd."""
+    """Our means of log(score + noise) against the study's FIDs. The bootstrap draws seeds, and the study's means by their sd."""
     rng, names = np.random.default_rng(0), list(values)
     logs = {name: np.log(np.maximum(np.asarray(values[name]), 0) + noise) for name in names}
     published = np.array([RIVALS[name].fid for name in names])
