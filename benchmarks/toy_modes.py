@@ -80,6 +80,7 @@ def one(name: str, toy: str, seed: int, seconds: float, changes: Changes) -> Row
     import ganwise as gw
     from ganwise import doctor
     from ganwise.data import toy_modes
+    from ganwise.metrics import mode_coverage, nearest_mode
     from ganwise.train import train
 
     torch.set_num_threads(1)
@@ -91,11 +92,10 @@ def one(name: str, toy: str, seed: int, seconds: float, changes: Changes) -> Row
         if record.seconds >= seconds or not np.isfinite(list(record.signals.values())).all():
             break
     samples = gw.Model(gan).sample(SAMPLES, seed=seed)
-    distances = np.linalg.norm(samples[:, None] - centers[None], axis=2)
-    good = distances.min(1) <= GOOD * sd
-    counts = np.bincount(distances.argmin(1)[good], minlength=len(centers))
-    near = np.bincount(distances.argmin(1), minlength=len(centers)) / SAMPLES
-    kl = float((near[near > 0] * np.log(near[near > 0] * len(centers))).sum())
+    assigned = nearest_mode(samples, centers, sd, GOOD)
+    found = mode_coverage(assigned, np.ones(len(centers)))
+    mode, good = assigned[:, 0], assigned[:, 1] > 0
+    counts = np.bincount(mode[good], minlength=len(centers))
     diagnosis = doctor.diagnose(records, gan.recipe)
     return {
         "recipe": name,
@@ -104,10 +104,10 @@ def one(name: str, toy: str, seed: int, seconds: float, changes: Changes) -> Row
         "seconds": seconds,
         "content": content(name, changes),
         **({"changed": changes} if changes else {}),
-        "modes": int((counts > 0).sum()),
+        "modes": int(found.modes.value),
         "held": int((counts >= HELD * SAMPLES / len(centers)).sum()),
         "good": round(float(good.mean()), 4),
-        "kl": round(kl, 4),
+        "kl": round(found.mode_kl.value, 4),
         "steps": records[-1].step,
         "verdict": diagnosis.verdict,
         "findings": [f"{f.problem}: {f.evidence}" for f in diagnosis.findings],

@@ -33,6 +33,12 @@ METRICS = {
     "sliced_wasserstein": "sliced W1",
     "parzen": "Parzen nats",
     "memorization": "NN ratio",
+    "two_sample": "two-sample",
+    "ms_ssim": "MS-SSIM",
+    "mode_kl": "mode KL",
+    "fid_infinity": "Fréchet, n to infinity",
+    "inception_score": "inception score",
+    "path_length": "path length",
 }
 
 

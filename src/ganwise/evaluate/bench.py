@@ -245,6 +245,8 @@ class Bench:
             return f"{name}: needs known modes: the toys ring and grid have them, else a classifier's classes are taken for modes"
         if "first" in row.reads and steps is None:
             return f"{name}: needs a generator at hand, not samples alone: give a ModelSampler"
+        if "first" in row.reads and getattr(self.extractor, "dtype", "fp32") == "bf16":
+            return f"{name}: features in bf16 are coarser than its steps; measure with fp32"
         if row.space == "images" and min(self.real.shape[1:3]) < WINDOW:
             return f"{name}: its window of {WINDOW} pixels does not fit into images of {min(self.real.shape[1:3])}"
         return None
@@ -281,8 +283,8 @@ def prepare(
 ) -> Bench:
     """Choose n samples of a part (at most 10,000, and no more than the training part has) and extract their features.
 
-    The ``extractor`` is by default that of `extractor_for`. A ``classifier``, whose features are logits ``(N, K)``, gives images an
-    inception score, and modes: its classes.
+    The ``extractor`` is by default that of `extractor_for`. A ``classifier``, whose features are logits ``(N, K)``, gives images
+    an inception score, and modes: its classes.
     """
     rows = getattr(dataset.split, part)
     n = min(len(rows), len(dataset.split.train), MOST if n is None else n)

@@ -27,6 +27,10 @@ METRICS = {
     "precision": Metric("Precision", "share of generated samples that lie among the real ones"),
     "density": Metric("Density", "how crowded the real neighborhoods are that generated samples fall into"),
     "parzen": Metric("Parzen window", "log likelihood of the test samples in nats, as in the 2014 paper"),
+    "two_sample": Metric("Two-sample accuracy", "how often a classifier tells generated from real; 0.5 is chance", True),
+    "ms_ssim": Metric("MS-SSIM", "how alike two generated images are; above that of real pairs: too alike", True),
+    "modes": Metric("Modes", "how many of the known modes hold a generated sample"),
+    "mode_kl": Metric("Mode divergence", "how unevenly generated samples fill the known modes, in nats; 0 is even", True),
     "memorization": Metric(
         "Nearest-neighbor ratio", "distance to the nearest training sample, over that of unseen real samples; far below 1: copies"
     ),
