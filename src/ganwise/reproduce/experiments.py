@@ -50,6 +50,30 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "original",
     ),
     Experiment(
+        "gan-2014-cifar10",
+        "The original GAN on CIFAR-10, fully connected and convolutional: samples, their nearest training images, walks.",
+        ("goodfellow2014gan", "goodfellow2014code"),
+        (Published("samples of CIFAR-10 beside their nearest training images", "pictures only", "goodfellow2014gan", "2nd"),),
+        "train[:40000], contrasts normalized to 55; 20 samples, not picked, every fifth beside its nearest training image; straight "
+        "lines between latents; no stopping rule",
+        "CIFAR-10 as one .npz with x_train (50000, 32, 32, 3) and x_test (10000, 32, 32, 3): scripts/make_cifar10_npz.py",
+        "original_pictures",
+    ),
+    Experiment(
+        "stacked-mnist",
+        "Three digits as the color channels of one image, 1,000 modes: R3GAN's loss with and without pairs, R1 and R2.",
+        ("huang2024r3gan", "metz2017unrolled", "srivastava2017veegan"),
+        (
+            Published("modes of 1,000 and KL: relativistic pairs, R1 and R2", "1000, .0781", "huang2024r3gan", "2nd"),
+            Published("the same: log loss, R1 and R2", "693, .9270", "huang2024r3gan", "2nd"),
+            Published("the same: relativistic pairs, R1 alone", "fails", "huang2024r3gan", "2nd"),
+            Published("the same: log loss, R1 alone", "fails", "huang2024r3gan", "2nd"),
+        ),
+        "26,000 samples, each channel read by a classifier that is trained on train[:50000]; KL(generator || uniform), nats",
+        _MNIST,
+        "stacked",
+    ),
+    Experiment(
         "are-gans-created-equal-mnist",
         "Seven GANs with one architecture and one budget on MNIST: does their order agree with the large study's?",
         ("lucic2018equal",),
