@@ -42,7 +42,7 @@ class Identity:
         return "identity/1"
 
     def __call__(self, values: Array, /) -> Floats:
-        """Features ``(N, D)`` of vectors ``(N, D)``, or ``(N, H W C)`` of ``uint8`` images ``(N, H, W, C)``."""
+        """Features ``(N, D)`` of vectors ``(N, D)``, or ``(N, H W C)`` of images ``(N, H, W, C)`` from 0 to 255."""
         flat = values.reshape(len(values), -1)
         with np.errstate(over="ignore"):
-            return flat.astype(np.float32) / np.float32(255) if values.dtype == np.uint8 else flat.astype(np.float32)
+            return flat.astype(np.float32) / np.float32(255) if values.ndim == 4 else flat.astype(np.float32)
