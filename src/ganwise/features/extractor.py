@@ -34,5 +34,7 @@ class WithLogits(Extractor, Protocol):
 
 
 def check_images(values: Array) -> None:
-    if values.dtype != np.uint8 or values.ndim != 4 or values.shape[3] not in (1, 3):
-        raise ValueError(f"images must be uint8 of shape (N, H, W, 1 or 3), not {values.dtype} of {values.shape}")
+    """``ValueError`` unless they are ``uint8``, or ``float32`` from 0 to 255: a path length needs what rounding loses."""
+    if values.dtype not in (np.uint8, np.float32) or values.ndim != 4 or values.shape[3] not in (1, 3):
+        wanted = "uint8 of shape (N, H, W, 1 or 3), or float32 from 0 to 255"
+        raise ValueError(f"images must be {wanted}, not {values.dtype} of {values.shape}")
