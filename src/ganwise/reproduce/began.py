@@ -114,6 +114,7 @@ def followed(
 ) -> tuple[list[Row], list[dict[str, float]]]:
     """Trains; returns what samples looked like at marks, and what the step itself told, averaged over windows."""
     real = data.part("train")[np.random.default_rng(0).permutation(len(data.split.train))[:SEEN]]
+    keep(folder / "real.npy", real[:64])
 
     def look(gan: GAN, record: Record) -> Mapping[str, Any]:
         samples = Model(gan).sample(SEEN, seed=1)
@@ -122,8 +123,7 @@ def followed(
 
     marks = range(0, steps + 1, 20 if work.scale == "sample" else 250)
     curve = training.run(recipe, data, folder, work, steps=steps, marks=list(marks), measure=look, seed=seed)
-    window = min(WINDOW, steps)
-    return curve, traced(lines(folder / "records.jsonl"), window)
+    return curve, traced(lines(folder / "records.jsonl"), WINDOW if steps >= 4 * WINDOW else 20)
 
 
 def appearance(samples: np.ndarray, real: np.ndarray) -> dict[str, float]:
@@ -166,9 +166,9 @@ def traced(records: Sequence[Row], window: int) -> list[dict[str, float]]:
 def judged(data: Dataset, samples: np.ndarray) -> Row:
     """What the metrics say at the end, against test images."""
     real = data.part("test")[: len(samples)]
-    features = [ImageFeatures()(np.ascontiguousarray(each)) for each in (real, samples[: len(real)])]
-    row: Row = {"n": len(real), "kid": kid(*features).value * 1000}
-    row |= {name: each.value for name, each in precision_recall_density_coverage(*features)._asdict().items()}
+    theirs, ours = (ImageFeatures()(np.ascontiguousarray(each)) for each in (real, samples[: len(real)]))
+    row: Row = {"n": len(real), "kid": kid(theirs, ours).value * 1000}
+    row |= {name: each.value for name, each in precision_recall_density_coverage(theirs, ours)._asdict().items()}
     if scales_of(samples.shape[1]):
         row |= {"ms_ssim": ms_ssim(samples).value, "ms_ssim_real": ms_ssim(data.part("train")[:FINAL]).value}
     return row

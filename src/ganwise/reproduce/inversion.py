@@ -35,7 +35,8 @@ def inverted(model: Model, targets: np.ndarray, steps: int = 200, starts: int = 
 
 
 def _errors(model: Model, z: Tensor, x: Tensor) -> Tensor:
-    return (model.generator(z) - x).abs().flatten(1).mean(1)
+    errors: Tensor = (model.generator(z) - x).abs().flatten(1).mean(1)
+    return errors
 
 
 def path(first: Tensor, last: Tensor, points: int = PATH) -> Tensor:
