@@ -54,10 +54,34 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "The original GAN on CIFAR-10, fully connected and convolutional: samples, their nearest training images, walks.",
         ("goodfellow2014gan", "goodfellow2014code"),
         (Published("samples of CIFAR-10 beside their nearest training images", "pictures only", "goodfellow2014gan", "2nd"),),
-        "train[:40000], contrasts normalized to 55; 20 samples, not picked, every fifth beside its nearest training image; straight "
-        "lines between latents; no stopping rule",
+        "train[:40000], contrasts normalized to 55; 20 samples, not picked, every fifth beside its nearest training image; "
+        "straight lines between latents; no stopping rule",
         "CIFAR-10 as one .npz with x_train (50000, 32, 32, 3) and x_test (10000, 32, 32, 3): scripts/make_cifar10_npz.py",
         "original_pictures",
+    ),
+    Experiment(
+        "fgan-divergences",
+        "One Gaussian fitted to a mixture of two by each f-divergence: which covers, which seeks, and is it the optimum?",
+        ("nowozin2016fgan",),
+        (
+            Published(
+                "mean and deviation of the best fit: KL, reverse KL, JS, Jeffreys, Pearson",
+                "1.010, 1.831; 1.578, 1.632; 1.307, 1.754; 1.322, 1.703; .574, 1.927",
+                "nowozin2016fgan",
+                "mem, unverified; met by our quadrature",
+            ),
+            Published(
+                "the same, found by training",
+                "1.034, 1.824; 1.562, 1.640; 1.285, 1.766; 1.230, 1.809; .616, 1.903",
+                "nowozin2016fgan",
+                "mem, unverified",
+            ),
+            Published("which fit is best under a divergence", "that trained with it", "nowozin2016fgan", "mem, unverified"),
+        ),
+        "200,000 samples; G(z) = mu + sigma z, a critic of 64-64 tanh, both players at the variational bound, batch 1,024; the "
+        "averaged generator's mean and deviation; the optimum by quadrature on a grid that is refined",
+        "",
+        "fgan",
     ),
     Experiment(
         "stacked-mnist",
@@ -126,7 +150,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Published("spectral normalization beside a gradient penalty", "cheaper", "motwani2020selection", "review"),
             Published("divergence", "the default one will do", "motwani2020selection", "review"),
         ),
-        "color images of 32x32, wanted are diversity and quality; a race of equal CPU time, 5,000 images; KID (efficientnet@96)",
+        "color images of 32x32 without labels, wanted: diversity and quality; a race of equal CPU time, 5,000 images; KID of "
+        "efficientnet@96",
         "CIFAR-10 as one .npz with x_train (50000, 32, 32, 3) and x_test (10000, 32, 32, 3): scripts/make_cifar10_npz.py",
         "application",
     ),
