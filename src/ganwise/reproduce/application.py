@@ -6,6 +6,7 @@ import math
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -64,7 +65,12 @@ def measure(cell: Cell, folder: Path, work: Work) -> Row:
 
 
 def _data(work: Work, parts: tuple[int, int, int] = PARTS["paper"]) -> Dataset:
-    return sets.colored_digits(900) if work.scale == "sample" else sets.divided(load(work.wanted), *parts, 50_000)
+    """Without labels: none of the paper's four reads them, and with them SNGAN's conditional form takes its place."""
+    if work.scale == "sample":
+        return sets.colored_digits(900)
+    whole = load(work.wanted)
+    unlabeled = replace(whole, labels=np.full(len(whole), -1), classes=())
+    return sets.divided(unlabeled, *parts, 50_000)
 
 
 def _selected(seen: Audit) -> Row:
