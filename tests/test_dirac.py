@@ -6,87 +6,13 @@ eigenvalues are -g/2 + sqrt(g^2/4 - f'(0)^2) for a zero-centered penalty of stre
 
 from __future__ import annotations
 
-import cmath
-from collections.abc import Callable
-
 import pytest
 import torch
-from torch import Tensor, nn
 
 from ganwise.augmentations import InstanceNoise
 from ganwise.losses import hinge, minimax, non_saturating, relativistic, wasserstein
-from ganwise.objective import Objective, Output, Pass
 from ganwise.regularizers import gradient_penalty, r1, r2, weight_clipping
-
-STEP = 0.1
-
-
-class Line(nn.Module):
-    """D(x) = psi x, or G(z) = theta whatever z is."""
-
-    def __init__(self, number: float) -> None:
-        super().__init__()
-        self.number = nn.Parameter(torch.tensor(number, dtype=torch.float64))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.number * x
-
-
-class Game:
-    """Gradient descent of both players on the library's objectives, with what each pass gives them."""
-
-    def __init__(
-        self,
-        *objectives: Objective,
-        start: tuple[float, float] = (1e-3, 1e-3),
-        noise: Callable[[Tensor], Tensor] = lambda x: x,
-        batch: int = 1,
-        project: Callable[[nn.Module], None] = lambda d: None,
-    ) -> None:
-        self.G, self.D = Line(start[0]), Line(start[1])
-        self.objectives, self.noise, self.batch, self.project = objectives, noise, batch, project
-
-    def look(self, x: Tensor) -> Output:
-        return Output(self.D(self.noise(x)).flatten())
-
-    def gradient(self, player: str) -> Tensor:
-        ones = torch.ones(self.batch, 1, dtype=torch.float64)
-        real, fake = 0 * ones, self.G(ones)
-        p = Pass(0, self.G, self.look, real, fake, ones, None, self.look(real), self.look(fake), self.D)
-        loss = torch.stack([getattr(o, player)(p) for o in self.objectives]).sum()
-        (gradient,) = torch.autograd.grad(loss, (self.D if player == "discriminator" else self.G).number)
-        return gradient
-
-    def play(self, steps: int, simultaneous: bool = True, step: float = STEP) -> list[float]:
-        """Distances from the equilibrium, after each step of both players."""
-        distances = []
-        for _ in range(steps):
-            of_d = self.gradient("discriminator")
-            of_g = self.gradient("generator") if simultaneous else None
-            self.D.number.data -= step * of_d
-            self.project(self.D)
-            self.G.number.data -= step * (self.gradient("generator") if of_g is None else of_g)
-            distances.append(float(torch.hypot(self.D.number, self.G.number).detach()))
-        return distances
-
-
-def eigenvalues(slope: float, penalty: float) -> list[complex]:
-    """Of the gradient field at the equilibrium: slope f'(0) of the loss, penalty g / 2 psi^2."""
-    root = cmath.sqrt(penalty**2 / 4 - slope**2)
-    return [-penalty / 2 + root, -penalty / 2 - root]
-
-
-def expected(slope: float, penalty: float) -> tuple[int, float]:
-    """Steps of a turn around the equilibrium, 200 where there is none; and the slower mode's factor, |1 + STEP eigenvalue|."""
-    found = [1 + STEP * value for value in eigenvalues(slope, penalty)]
-    angle = abs(cmath.phase(found[0]))
-    return round(2 * cmath.pi / angle) if angle else 200, max(map(abs, found))
-
-
-def factor(distances: list[float], last: int) -> float:
-    """By how much the distance changes in a step, over the last ones."""
-    return (distances[-1] / distances[-1 - last]) ** (1 / last)
-
+from ganwise.reproduce.dirac import STEP, Game, Mirrored, factor, factors, turn
 
 LOSSES = {
     "minimax": (minimax(), 0.5),
@@ -102,6 +28,12 @@ PENALTIES = {
     "strong R1": ((r1(2.6),), 2.6),
     "gradient penalty centered at 0": ((gradient_penalty(0.3, 0.0),), 0.6),
 }
+
+
+def expected(slope: float, penalty: float) -> tuple[int, float]:
+    """Steps of a turn around the equilibrium, and the slower mode's factor, |1 + STEP eigenvalue|."""
+    found = factors(slope, penalty)
+    return turn(found), max(map(abs, found))
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -148,18 +80,6 @@ def test_instance_noise_converges_at_the_rate_of_its_eigenvalues(loss: str) -> N
     assert factor(distances, turn) == pytest.approx(slowest, abs=2e-3)
 
 
-class Mirrored:
-    """Noise whose mean over the batch is 0 exactly: every deviate comes with its opposite."""
-
-    def __init__(self, noise: InstanceNoise) -> None:
-        self.noise = noise
-
-    def __call__(self, x: Tensor) -> Tensor:
-        half = x[: len(x) // 2]
-        moved = self.noise(half) - half
-        return x + torch.cat([moved, -moved])
-
-
 FAR = {
     "non-saturating with R1": (non_saturating(), r1(1.0)),
     "relativistic with R1 and R2": (relativistic(), r1(0.5), r2(0.5)),
@@ -172,3 +92,11 @@ FAR = {
 @pytest.mark.parametrize("name", FAR)
 def test_from_afar_too_a_zero_centered_penalty_leads_to_the_equilibrium(name: str, simultaneous: bool) -> None:
     assert Game(*FAR[name], start=(2.0, -1.5)).play(700, simultaneous)[-1] < 1e-6
+
+
+def test_in_turn_too_the_linear_map_says_how_fast() -> None:
+    for penalty, objectives in ((0.0, ()), (0.6, (r1(0.6),)), (2.6, (r1(2.6),))):
+        found = factors(0.5, penalty, simultaneous=False)
+        length = turn(found)
+        distances = Game(non_saturating(), *objectives).play(3 * length, simultaneous=False)
+        assert factor(distances, length) == pytest.approx(max(map(abs, found)), rel=1e-3)

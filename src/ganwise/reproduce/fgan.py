@@ -267,8 +267,8 @@ def notes(found: Sequence[Fit]) -> list[str]:
     notes += [f"{fit.name}: the critic's bound {fit.bound:.4f} at the end, the least divergence {fit.least:.4f}" for fit in found]
     for fit in found:
         if not fit.meets:
-            (m, sd), (at, wide) = fit.middle, fit.optimum
-            notes.append(f"{fit.name} misses its optimum: mean {m:.2f} and deviation {sd:.2f}, for {at:.2f} and {wide:.2f}")
+            (m, sd), (best, wide) = fit.middle, fit.optimum
+            notes.append(f"{fit.name} misses its optimum: mean {m:.2f} and deviation {sd:.2f}, for {best:.2f} and {wide:.2f}")
     return notes
 
 
