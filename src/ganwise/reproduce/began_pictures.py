@@ -136,7 +136,7 @@ def _strips(dial: Sequence[Row], out: Path) -> None:
 
 def draw_mnist(rows: Sequence[Row], out: Path) -> None:
     """Samples of every setting and of what was chosen, and the chosen runs' curves."""
-    long = [row for row in rows if row["options"]["part"] == "chosen"]
+    long = [row for row in rows if row["options"]["part"] in ("chosen", "control")]
     search = sorted((row for row in rows if row["options"]["part"] == "search"), key=lambda row: row["kid"])
 
     def named(row: Row) -> tuple[str, np.ndarray]:
@@ -149,5 +149,5 @@ def draw_mnist(rows: Sequence[Row], out: Path) -> None:
         _gallery([named(row) for row in search], out / "search.png", columns=4)
         _curves(search, "the search", out / "search-curves.png", lambda row: str(row["cell"]))
     if long:
-        _gallery([named(row) for row in long], out / "chosen.png", columns=max(2, len(long)))
-        _curves(long, f"MNIST, {long[0]['setting']}", out / "chosen-curves.png", lambda row: str(row["cell"]))
+        _gallery([named(row) for row in long], out / "chosen.png", columns=3)
+        _curves(long, "MNIST", out / "chosen-curves.png", lambda row: str(row["cell"]))
