@@ -121,7 +121,7 @@ def followed(
         keep(folder / "samples" / f"{record.step:07d}.npy", samples[:64])
         return appearance(samples, real)
 
-    marks = range(0, steps + 1, 20 if work.scale == "sample" else 250)
+    marks = range(0, steps + 1, 20 if work.scale == "sample" else 200)
     curve = training.run(recipe, data, folder, work, steps=steps, marks=list(marks), measure=look, seed=seed)
     return curve, traced(lines(folder / "records.jsonl"), WINDOW if steps >= 4 * WINDOW else 20)
 
