@@ -50,7 +50,7 @@ def table(rows: list[Row], toy: str) -> list[str]:
     return lines
 
 
-def failures(rows: list[Row], toy: str) -> list[str]:
+def failures(rows: list[Row], changed: list[Row], toy: str) -> list[str]:
     """Recipes that hold fewer than half of the modes, by cause, with the problems that the doctor saw in their runs."""
     modes = len(toy_modes(toy)[0])
     failed: dict[str, list[str]] = defaultdict(list)
@@ -59,18 +59,22 @@ def failures(rows: list[Row], toy: str) -> list[str]:
             continue
         problems = sorted({finding.split(":")[0].replace("_", " ") for row in group for finding in row["findings"]})
         failed[cause(name)].append(f"**{name}**" + (f" (the doctor: {', '.join(problems)})" if problems else ""))
-    return [f"- {CAUSES[why][0].upper()}{CAUSES[why][1:]}: {', '.join(names)}." for why, names in failed.items()]
+    seen = {
+        row["recipe"]: f"finds {row['modes']} and holds {row['held']} of the ring" for row in changed if row["data"] == "ring"
+    }
+    causes = {why: CAUSES[why].format_map(seen) for why in failed}
+    return [f"- {causes[why][0].upper()}{causes[why][1:]}: {', '.join(names)}." for why, names in failed.items()]
 
 
 CAUSES = {
     "free": "nothing bounds the discriminator's slope, so that the players circle the modes instead of settling, as on the "
-    "Dirac-GAN; fcgan with R1 holds all 8 of the ring (below)",
+    "Dirac-GAN; fcgan with R1 {fcgan} (below)",
     "slow": "five critic steps for one of the generator, which makes 1,000 to 2,500 small updates in this time; it still moves",
     "slope": "a slope of 1 is too flat to tell a mode of this width from what surrounds it (likely; a narrower noise or five "
     "times the learning rate did not cure it, below)",
-    "ten": "ten generator steps for one of the discriminator; with one it holds most modes of the ring (below)",
+    "ten": "ten generator steps for one of the discriminator; with one geometric-gan {geometric-gan} (below)",
     "margin": "the discriminator's scores are asked to differ by the samples' distance and no more, which does not sharpen "
-    "modes (likely; R1 finds all 8 of the ring without holding them, below)",
+    "modes (likely; with R1 lossgan {lossgan}, below)",
     "coder": "an auto-encoder rebuilds points between the modes, too: in the plane its error tells little (likely)",
     "rate": "its learning rate is made for longer training: at 1e-3 and with R1 the same loss is r1gan",
 }
@@ -111,11 +115,18 @@ def controls(rows: list[Row]) -> list[str]:
         "",
         "## Controls",
         "",
-        f"One change each, seed 0, {seconds} CPU seconds and the same judgment (modes found / held, good",
+        f"One change each, seed 0, {seconds} CPU seconds and the same judgment (modes found / held, good samples, steps), on a busy",
+        "machine. *Likely* above means that no control shows it.",
+        "",
+        "| changed | ring | grid |",
+        "|---|---|---|",
     ]
-    lines += ["samples). *Likely* above means that no control shows it.", "", "| changed | ring | grid |", "|---|---|---|"]
     for name, said in CHANGED.items():
-        found = {row["data"]: f"{row['modes']} / {row['held']}, {row['good']:.0%}" for row in rows if row["recipe"] == name}
+        found = {
+            row["data"]: f"{row['modes']} / {row['held']}, {row['good']:.0%}, {row['steps']:,}"
+            for row in rows
+            if row["recipe"] == name
+        }
         lines.append(f"| {said} | {found.get('ring', 'not run')} | {found.get('grid', 'not run')} |")
     return lines
 
@@ -162,6 +173,6 @@ def page(rows: list[Row], changed: list[Row], path: Path) -> str:
     ]
     for toy, title in TITLES.items():
         lines += ["", f"## {title}", "", *table(rows, toy)]
-        if failed := failures(rows, toy):
+        if failed := failures(rows, changed, toy):
             lines += ["", "These hold fewer than half of the modes:", "", *failed]
     return "\n".join([*lines, *controls(changed)]) + "\n"
