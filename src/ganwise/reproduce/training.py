@@ -34,11 +34,13 @@ def run(
     measure: Measure,
     seed: int = 0,
     every: int = 20,
+    begin: checkpoint.State | None = None,
 ) -> list[Row]:
     """Trains to ``steps`` and measures at each of ``marks``, a multiple of ``every`` each; returns the rows of the curve.
 
     ``folder`` gets the recipe, the records (``records.jsonl``), the curve (``curve.jsonl``), checkpoints and at the end the
-    model. A longer run than before goes on where it ended. Measuring draws from no random state of the training.
+    model. A longer run than before goes on where it ended; a new one starts from ``begin`` where that is given. Measuring draws
+    from no random state of the training.
 
     Raises:
         Interrupted: The run was told to stop; its state is saved.
@@ -47,7 +49,7 @@ def run(
     gan = build(recipe, data.shape, classes=len(data.classes), seed=seed, device=work.device)
     gan.precision = machine.precision(work.precision, work.device, gan.generator)
     about = {"recipe": gan.recipe.model_dump(mode="json"), "seed": seed, "data": data.content, "precision": str(gan.precision)}
-    state = _opened(folder, about)
+    state = _opened(folder, about) or begin
     records, curve = folder / "records.jsonl", folder / "curve.jsonl"
     done = state.record.step if state else 0
     for file in (records, curve):
