@@ -72,6 +72,7 @@ OPTIONS: list[dict[str, Value]] = [
     {"vanishing": 10},
     {"skip": True, "vanishing": 10, "depth": 3, "eta": 2, "last": "tanh"},
     {"depth": 1, "code": 7, "latent": 5, "last": "elu", "prior": "normal"},
+    {"generator_width": 2},
 ]
 
 
