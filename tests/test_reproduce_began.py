@@ -17,8 +17,9 @@ from ganwise.catalog import named
 from ganwise.data import load
 from ganwise.model import Model
 from ganwise.recipe import change
-from ganwise.reproduce import began, began_mnist, began_words, inversion
-from ganwise.reproduce.work import Row
+from ganwise.reproduce import began, began_mnist, began_words, find, inversion
+from ganwise.reproduce.work import Row, Work
+from ganwise.study.trial import Stop
 from ganwise.types import Unusable, Value
 
 Call = Callable[..., Answer]
@@ -78,6 +79,17 @@ def test_one_class_keeps_its_samples_in_their_parts() -> None:
         rows = getattr(digits.split, part)
         assert np.array_equal(ones.part(part), digits.values[rows][digits.labels[rows] == 1])
     assert sum(map(len, ones.split)) == (digits.labels == 1).sum() == len(ones)
+
+
+def test_images_without_classes_are_one_domain_and_get_the_side_that_is_asked_for(tmp_path: Path) -> None:
+    faces = np.random.default_rng(0).integers(0, 256, (100, 20, 16, 3)).astype(np.uint8)
+    np.savez(tmp_path / "faces.npz", x=faces)
+    work = Work(find("began"), "paper", str(tmp_path / "faces.npz"), Stop(), print)
+    data = began.images(work, 32, everything=False)
+    assert data.shape == (3, 32, 32)
+    assert len(data) == 100
+    with pytest.raises(Unusable, match="give the data with --data"):
+        began.images(work._replace(source=None), 32, everything=False)
 
 
 def test_spread_and_detail_are_their_definitions() -> None:
