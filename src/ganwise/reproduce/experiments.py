@@ -36,6 +36,10 @@ class Experiment(NamedTuple):
     experiment: str = ""  # which of the module's experiments, where it has several
 
 
+_TOYS = (
+    "2,500 samples of the averaged generator; a sample is good within 3 deviations of a center, a mode found by one good sample and "
+    "held by a fifth of its fair share; equal numbers of discriminator updates"
+)
 _MNIST = "MNIST as one .npz with x_train (60000, 28, 28) and x_test (10000, 28, 28), or the folder of its four idx files"
 
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -126,6 +130,41 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "dirac",
     ),
     Experiment(
+        "grid-25",
+        "A grid of 25 Gaussians: who finds all modes, who holds them, and how many samples lie in one?",
+        ("srivastava2017veegan", "lin2018pacgan", "huang2024r3gan"),
+        (
+            Published(
+                "modes of 25 and good samples",
+                "GAN 3.3, .5 %; ALI 15.8, 1.6 %; unrolled 23.6, 16 %; VEEGAN 24.6, 40 %",
+                "srivastava2017veegan",
+                "mem, unverified",
+            ),
+        ),
+        _TOYS,
+        "",
+        "toys",
+    ),
+    Experiment(
+        "ring-8",
+        "A ring of 8 Gaussians: who finds all modes, who holds them, and how many samples lie in one?",
+        ("metz2017unrolled", "srivastava2017veegan"),
+        (
+            Published(
+                "modes of 8 and good samples",
+                "GAN 1, 99.3 %; ALI 2.8, .13 %; unrolled 7.6, 35.6 %; VEEGAN 8, 52.9 %",
+                "srivastava2017veegan",
+                "mem, unverified",
+            ),
+            Published(
+                "the plain GAN on the ring", "jumps from mode to mode, never holding all", "metz2017unrolled", "mem, unverified"
+            ),
+        ),
+        _TOYS,
+        "",
+        "toys",
+    ),
+    Experiment(
         "are-gans-created-equal-mnist",
         "Seven GANs with one architecture and one budget on MNIST: does their order agree with the large study's?",
         ("lucic2018equal",),
@@ -195,6 +234,20 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "efficientnet@96",
         "CIFAR-10 as one .npz with x_train (50000, 32, 32, 3) and x_test (10000, 32, 32, 3): scripts/make_cifar10_npz.py",
         "application",
+    ),
+    Experiment(
+        "cifar10",
+        "DCGAN, WGAN-GP and SNGAN on CIFAR-10 as mimicry trains and measures them.",
+        ("lee2020mimicry", "miyato2018sngan", "gulrajani2017wgangp"),
+        (
+            Published("FID of SNGAN, 50,000 samples, 50,000 training images", "16.77 ± 0.04", "lee2020mimicry", "code"),
+            Published("FID of WGAN-GP, likewise", "22.29 ± 0.06", "lee2020mimicry", "code"),
+            Published("FID of DCGAN, 10,000 and 10,000", "28.95 ± 0.42", "lee2020mimicry", "code"),
+        ),
+        "residual networks, 256 channels in G, 128 in D; batch 64, Adam at 2e-4 (0, .9) falling to 0, 5 updates of D a step, "
+        "100,000 steps; no labels",
+        "CIFAR-10 as one .npz with x_train (50000, 32, 32, 3) and x_test (10000, 32, 32, 3): scripts/make_cifar10_npz.py",
+        "cifar10",
     ),
 )
 
