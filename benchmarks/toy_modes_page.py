@@ -70,8 +70,8 @@ CAUSES = {
     "free": "nothing bounds the discriminator's slope, so that the players circle the modes instead of settling, as on the "
     "Dirac-GAN; fcgan with R1 {fcgan} (below)",
     "slow": "five critic steps for one of the generator, which makes 1,000 to 2,500 small updates in this time; it still moves",
-    "slope": "a slope of 1 is too flat to tell a mode of this width from what surrounds it (likely; a narrower noise did not cure "
-    "it, below)",
+    "slope": "a slope of 1 is too flat to tell a mode of this width from what surrounds it (likely; a narrower noise did not "
+    "cure it, below)",
     "ten": "ten generator steps for one of the discriminator; with one geometric-gan {geometric-gan} (below)",
     "margin": "the discriminator's scores are asked to differ by the samples' distance and no more, which does not sharpen "
     "modes (likely; with R1 lossgan {lossgan}, below)",

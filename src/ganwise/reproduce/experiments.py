@@ -37,8 +37,8 @@ class Experiment(NamedTuple):
 
 
 _TOYS = (
-    "2,500 samples of the averaged generator; a sample is good within 3 deviations of a center, a mode found by one good sample and "
-    "held by a fifth of its fair share; equal numbers of discriminator updates"
+    "2,500 samples of the averaged generator; a sample is good within 3 deviations of a center, a mode found by one good sample "
+    "and held by a fifth of its fair share; equal numbers of discriminator updates"
 )
 _MNIST = "MNIST as one .npz with x_train (60000, 28, 28) and x_test (10000, 28, 28), or the folder of its four idx files"
 
