@@ -41,7 +41,7 @@ WEIGHTS = "GANWISE_INCEPTION"
 GOOD, NEAR = 1.05, 1.15
 RUNS: dict[Scale, dict[str, int]] = {
     "sample": {"width": 8, "steps": 2, "looks": 60, "every": 1},
-    "here": {"width": 32, "steps": 600, "looks": 2_000, "every": 75},
+    "here": {"width": 16, "steps": 500, "looks": 2_000, "every": 25},
     "paper": {"width": WIDTH, "steps": STEPS, "looks": 10_000, "every": 500},
 }
 
@@ -59,7 +59,7 @@ def recipe(name: str, width: int = WIDTH) -> Recipe:
         for player, updates in (("discriminator", CRITIC), ("generator", 1))
     }
     schedule = Schedule(batch=64, discriminator_steps=CRITIC, ema=0.0, **players)
-    networks = choice("resnet", width=width)
+    networks = choice("resnet", width=width, full_side=32)
     return Recipe(architecture=networks, loss=known.loss, regularizers=known.regularizers, schedule=schedule)
 
 
@@ -90,7 +90,7 @@ def measure(cell: Cell, folder: Path, work: Work) -> Row:
         row |= {"coverage": near.coverage.value, "precision": near.precision.value, "recall": near.recall.value}
         return {**row, "computed_in": str(gan.precision or torch.float32), **_published(gan, data, record.step == steps)}
 
-    marks = sorted({max(every, steps // part // every * every) for part in (8, 4, 2)})
+    marks = sorted({max(every, steps // part // every * every) for part in (4, 2)})
     plan = recipe(str(options["model"]), int(options["width"]))
     curve = training.run(plan, data, folder, work, steps=steps, marks=marks, measure=look, seed=int(options["seed"]), every=every)
     return {**curve[-1], "curve": curve}

@@ -44,9 +44,9 @@ RUNS: dict[Scale, dict[str, dict[str, int | str]]] = {
         "convolutional": {"network": "convolutional", "shrink": 100, "steps": 2, "looks": 60},
     },
     "here": {
-        "fully-connected": {"network": "full", "shrink": 1, "steps": 300, "looks": 500},
+        "fully-connected": {"network": "full", "shrink": 1, "steps": 250, "looks": 500},
         "fully-connected-narrow": {"network": "full", "shrink": 8, "steps": 4000, "looks": 500},
-        "convolutional": {"network": "convolutional", "shrink": 1, "steps": 150, "looks": 500},
+        "convolutional": {"network": "convolutional", "shrink": 1, "steps": 100, "looks": 500},
     },
     "paper": {
         "fully-connected": {"network": "full", "shrink": 1, "steps": 100_000, "looks": 2000},
