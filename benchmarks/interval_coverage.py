@@ -5,7 +5,7 @@
 
 What is drawn, and what is true of it, is in `interval_cases.py`. A row is 100 repetitions of one case: how often the interval
 held the truth, and how often it lay wholly above or below. Where the truth is the estimator's own mean at this n, it is the mean
-of 1,000 other draws, which is known to a thirtieth of the estimator's scatter. Rows carry a hash of the metric's code: a changed
+of 400 other draws, which is known to a twentieth of the estimator's scatter. Rows carry a hash of the metric's code: a changed
 metric is measured again, and everything else is not.
 """
 
@@ -29,7 +29,7 @@ from ganwise.metrics import METRICS, Estimate, estimate
 
 RESULTS = Path(__file__).parent / "results" / "interval_coverage.jsonl"
 REPETITIONS, CHUNK = 500, 100
-OTHERS = 1_000
+OTHERS = 400
 Row = dict[str, Any]
 
 

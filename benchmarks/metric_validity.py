@@ -6,7 +6,7 @@
 
 Files hold x_train and y_train; `scripts/make_cifar10_npz.py` makes CIFAR-10's. Nothing of the test split is read: all sets are
 disjoint parts of the training split in random order, since MNIST's order is not exchangeable. Rows go to
-benchmarks/results/metric_validity.jsonl, one for each set of fakes: ten untouched sets, and each spoiling at each strength, all
+benchmarks/results/metric_validity.jsonl, one for each set of fakes: eight untouched sets, and each spoiling at each strength, all
 against the same held-out images.
 """
 
@@ -22,20 +22,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 from spoilings import SPOILINGS, Images, Ints, Material  # beside this file
 from torch import nn
 
 from ganwise import pictures
-from ganwise.features import Extractor, ImageFeatures, ModuleFeatures
+from ganwise.features import Floats, ImageFeatures, ModuleFeatures
 from ganwise.metrics import METRICS, Estimate, classified
 
 RESULTS = Path(__file__).parent / "results" / "metric_validity.jsonl"
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 WEIGHTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "extractors" / "mnist_cnn.safetensors"
-N, TRAIN, UNTOUCHED, CLASSES = 1_000, 5_000, 10, 10
+N, TRAIN, UNTOUCHED, CLASSES = 1_000, 3_000, 8, 10
 GRAY = ((0.0,), (1.0,))
-SHOWN = 10  # images a row of the picture
+SHOWN = 8  # images of each set in the picture
 Row = dict[str, Any]
 
 
@@ -106,13 +107,21 @@ class Judge:
 
     def __init__(self, study: Study, metrics: Sequence[str] | None = None) -> None:
         self.study, self.metrics = study, metrics
-        self.image_features: Extractor = ImageFeatures()
+        self.seen: dict[bytes, Floats] = {}
         self.real_features = self.image_features(study.held_out)
         self.narrow = self.logits = None
         if study.classifier is not None:
             self.narrow = ModuleFeatures(study.classifier[:-1], "mnist-cnn", normalization=GRAY)
             self.logits = ModuleFeatures(study.classifier, "mnist-cnn-logits", normalization=GRAY)
             self.real_narrow = self.narrow(study.held_out)
+
+    def image_features(self, images: Images) -> Floats:
+        """The bundled extractor's, of each image once: most spoilings leave most images as they are."""
+        keys = [image.tobytes() for image in images]
+        new = {key: i for i, key in enumerate(keys) if key not in self.seen}
+        if new:
+            self.seen |= dict(zip(new, ImageFeatures()(images[list(new.values())]), strict=True))
+        return np.stack([self.seen[key] for key in keys])
 
     def scores(self, images: Images) -> dict[str, float]:
         features = self.image_features(images)
@@ -178,15 +187,31 @@ def run(studies: Sequence[Study]) -> None:
 
 
 def draw(study: Study) -> None:
-    """A line for each strength of each spoiling, and one untouched; the same images wherever the spoiling leaves them."""
-    lines = [study.material.real[:SHOWN]]
-    for name, _, make in fakes(study):
-        if name == "untouched":
-            continue
-        images = make()
-        # what is replaced comes first, and the strength must be seen
-        lines.append(images[:: max(1, len(images) // SHOWN)][:SHOWN])
-    pictures.save(pictures.grid(np.concatenate(lines), SHOWN), PICTURES / f"spoilings-{study.name}.png")
+    """A line for each spoiling, its three strengths side by side, above all untouched images."""
+    rows = [("untouched", [study.material.real] * 3, ("", "", ""))]
+    made = {name: [make() for other, _, make in fakes(study) if other == name] for name in SPOILINGS}
+    rows += [(name, made[name], tuple(each.form.format(s) for s in each.strengths)) for name, each in SPOILINGS.items()]
+    lines = []
+    for name, sets, strengths in rows:
+        # what is replaced comes first, and every kind of image of a set must be seen
+        blocks = [pictures.grid(images[:: len(images) // SHOWN][:SHOWN], SHOWN) for images in sets]
+        lines.append(_line(name, strengths, blocks))
+    sheet = Image.new("RGB", (lines[0].width, sum(line.height for line in lines)), pictures.PAPER)
+    for i, line in enumerate(lines):
+        sheet.paste(line, (0, i * line.height))
+    pictures.save(sheet, PICTURES / f"spoilings-{study.name}.png")
+
+
+def _line(name: str, strengths: Sequence[str], blocks: Sequence[Image.Image]) -> Image.Image:
+    """Blocks side by side, the spoiling's name before them and each strength above its block."""
+    left, top, gap, (width, height) = 110, 14, 14, blocks[0].size
+    line = Image.new("RGB", (left + len(blocks) * (width + gap), top + height), pictures.PAPER)
+    draw = ImageDraw.Draw(line)
+    draw.text((8, top + height // 2 - 6), name, fill="black")
+    for i, (strength, block) in enumerate(zip(strengths, blocks, strict=True)):
+        draw.text((left + i * (width + gap) + 4, 2), strength, fill="black")
+        line.paste(block, (left + i * (width + gap), top))
+    return line
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import comb, sqrt
+from math import comb, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -57,8 +57,9 @@ def mode_coverage(assigned: Array, shares: Array) -> ModeCoverage:
     ``(K,)``, uniform for the toys. Above 0 for a perfect generator by about (K - 1) / (2 N): compare at equal N only.
 
     Intervals hold the scatter of the samples. Of the count: by what a second set as large would add (Good and Toulmin's
-    estimate, smoothed); it has no width where every mode holds many samples, and errs on the narrow side where one or two modes
-    are rare. Of the divergence: the delta method's, and the scatter of its second order, all that a perfect generator's has.
+    estimate, smoothed), never less than rare modes alone tell; it has hardly a width where every mode holds many samples, and
+    errs on the wide side where only a few are rare. Of the divergence: the delta method's, and the scatter of its second order,
+    all that a perfect generator's has.
 
     Source: metz2017unrolled and srivastava2017veegan (the count), lin2018pacgan (the divergence), efron1976unseen (the interval).
     """
@@ -69,20 +70,25 @@ def mode_coverage(assigned: Array, shares: Array) -> ModeCoverage:
     if mode.min() < 0 or mode.max() >= k:
         raise Unusable(f"modes must be numbers from 0 to {k - 1}, not from {mode.min()} to {mode.max()}")
     counts = np.bincount(mode[good], minlength=k)
-    found = around(float((counts > 0).sum()), sqrt(_scatter(counts)), least=0.0)
+    found = around(float((counts > 0).sum()), sqrt(_scatter(counts, n)), least=0.0)
     p, q = np.bincount(mode, minlength=k) / n, np.asarray(shares, np.float64) / np.sum(shares)
     return ModeCoverage(found._replace(high=min(found.high, float(k))), _divergence(p, q, n))
 
 
-def _scatter(counts: npt.NDArray[np.int64]) -> float:
-    """Variance of the number of modes found: of Poisson counts, what doubling the samples would add to it.
+def _scatter(counts: npt.NDArray[np.int64], n: int) -> float:
+    """Variance of the number of modes found: of Poisson counts, what doubling the samples would add to it; of n samples, less.
 
     ``sum_k e^-c (1 - e^-c)``, c the expected counts, is ``f_1 - f_2 + f_3 - ...`` with f_j the number of modes with j samples;
-    terms are weighted down as Efron and Thisted do, since modes with many samples say nothing of those without any.
+    terms are weighted down as Efron and Thisted do, since modes with many samples say nothing of those without any. Where few
+    modes are rare that sum may be 0 by chance. So it is at least ``f_1 log 2``, its value where c is spread evenly in its
+    logarithm, and at least the sum with the counts for their expectations. That n is given takes ``(sum_k c e^-c)^2 / n`` off.
     """
     weights = [sum(comb(_RARE, i) for i in range(j, _RARE + 1)) / 2**_RARE for j in range(1, _RARE + 1)]
     rare = np.bincount(counts[(counts > 0) & (counts <= _RARE)], minlength=_RARE + 1)[1:]
-    return max(float(sum((-1) ** j * w * f for j, (w, f) in enumerate(zip(weights, rare, strict=True)))), 0.0)
+    added = float(sum((-1) ** j * w * f for j, (w, f) in enumerate(zip(weights, rare, strict=True))))
+    absent = np.exp(-counts.astype(np.float64))
+    once = float(rare[0])
+    return max(max(added, log(2) * once, float((absent * (1 - absent)).sum())) - once**2 / n, 0.0)
 
 
 def _divergence(p: npt.NDArray[np.float64], q: npt.NDArray[np.float64], n: int) -> Estimate:
