@@ -21,7 +21,6 @@ FAST: dict[str, Value] = {"loss.gamma": 0.7, "loss.rate": 0.02}
 """More room for diversity, and a controller twenty times as quick: nearly black images have small errors, which k sums up."""
 SETTINGS: dict[str, dict[str, Value]] = {
     "as-published": {},
-    "gamma-0.7": {"loss.gamma": 0.7},
     "fast-k": FAST,
     "fast-k-centered": {**FAST, "view": "centered"},
     "fast-k-cropped": {**FAST, "view": "cropped"},
