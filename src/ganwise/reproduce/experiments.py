@@ -65,6 +65,22 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "original_faces",
     ),
     Experiment(
+        "gan-2014-theory",
+        "Figure 1 of the original paper on a mixture in one dimension, and what its theorems say in numbers.",
+        ("goodfellow2014gan",),
+        (
+            Published("the generator's distribution", "moves to that of the data", "goodfellow2014gan", "review"),
+            Published("D when it does", "1/2 everywhere", "goodfellow2014gan", "review"),
+            Published("D's best against a generator", "p/(p+q)", "goodfellow2014gan", "review"),
+            Published("C(G)", "-log 4 + 2 JS, at least -log 4 = -1.386", "goodfellow2014gan", "review"),
+            Published("G's gradient while D rejects all samples", "saturates by minimax alone", "goodfellow2014gan", "review"),
+        ),
+        "two Gaussians, 50,000 samples; Jensen-Shannon of histograms; D trained on against G as it is, at four stages; "
+        "proposition 1 and theorem 1 on 36 pairs of distributions of three atoms, by the library's loss",
+        "",
+        "theory",
+    ),
+    Experiment(
         "gan-2014-cifar10",
         "The original GAN on CIFAR-10, fully connected and convolutional: samples, their nearest training images, walks.",
         ("goodfellow2014gan", "goodfellow2014code"),

@@ -66,7 +66,7 @@ def measure(cell: Cell, folder: Path, work: Work) -> Row:
 
     def look(gan: GAN, record: Record) -> Mapping[str, Any]:
         samples = Model(gan).sample(SAMPLES, seed=seed)
-        return judged(samples, toy) | ({"points": samples[:400].round(3).tolist()} if record.step == steps else {})
+        return judged(samples, toy) | ({"points": samples[:400].round(3).tolist()} if record.step == steps and not seed else {})
 
     marks = [every * each for each in range(1, 11)]
     curve = training.run(made, load(toy), folder, work, steps=steps, marks=marks, measure=look, seed=seed, every=every)
@@ -166,7 +166,7 @@ def draw(experiment: str, rows: Sequence[Row], out: Path) -> None:
     """Samples of the first seed of each recipe over the modes, and modes held as the training goes."""
     centers, _ = toy_modes(TOYS[experiment])
     groups, reach = grouped(rows), 1.3 * float(np.abs(centers).max())
-    figure, axes = panels(2, max(-(-len(groups) // 2), 2), width=2.6, height=2.7)
+    figure, axes = panels(-(-len(groups) // 3), 3, width=2.6, height=2.7)
     for panel, group in zip(axes, groups, strict=False):
         first = group.rows[0]
         panel.plot(*centers.T, "o", markersize=7, color="#f2a93b", alpha=0.8, markeredgewidth=0)
