@@ -98,7 +98,7 @@ def _curves(rows: Sequence[Row], title: str, file: Path, name: Callable[[Row], s
     for gamma in {row["options"]["loss.gamma"] for row in rows if "loss.gamma" in row["options"]}:
         axes[2].axhline(gamma, color="#888", linewidth=0.7, linestyle=":")
     axes[3].axhline(1, color="#888", linewidth=0.7, linestyle=":")
-    axes[0].set(title=f"M_global: {title}", yscale="log")
+    axes[0].set(title=f"M_global: {title}", ylim=(0, None))
     axes[1].set(title="controller k")
     axes[2].set(title="E A(G(z)) / E A(x); dotted: gamma", ylim=(0, 1.6))
     axes[3].set(title="diversity of samples (real: 1)", ylim=(0, None))
@@ -110,7 +110,7 @@ def _curves(rows: Sequence[Row], title: str, file: Path, name: Callable[[Row], s
 
 def _moments(dial: Sequence[Row], out: Path) -> None:
     """The same eight latents over time, for each gamma."""
-    figure, axes = panels(1, len(dial), width=3.6, height=4)
+    figure, axes = panels(1, len(dial), width=3.6, height=3.7)
     for panel, row in zip(axes, dial, strict=True):
         steps = [point["step"] for point in row["curve"]]
         chosen = sorted({steps[round(i)] for i in np.linspace(0, len(steps) - 1, MOMENTS)})
