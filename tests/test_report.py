@@ -305,7 +305,7 @@ def test_points_are_reported_like_images(tmp_path: Path) -> None:
     run.update(data={"name": "ring", "source": "ring", "content": "0", "shape": [2]})
     write_json(run.scores, {"scores": [_score("sliced_wasserstein", 0.08, 0, "lower")]})
     page = _page(run.path)
-    assert "Sliced W₁" in page
+    assert "Sliced W₂" in page
     assert 'class="pair dots"' in page
 
 

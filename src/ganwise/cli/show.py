@@ -30,7 +30,7 @@ METRICS = {
     "recall": "recall",
     "density": "density",
     "coverage": "coverage",
-    "sliced_wasserstein": "sliced W1",
+    "sliced_wasserstein": "sliced W2",
     "parzen": "Parzen nats",
     "memorization": "NN ratio",
     "two_sample": "two-sample",

@@ -20,7 +20,7 @@ class Metric(NamedTuple):
 
 METRICS = {
     "kid": Metric("KID ×1000", "distance between the features of generated and of real images; 0 is equal", True, 1000),
-    "sliced_wasserstein": Metric("Sliced W₁", "how far points have to move, over many directions; 0 is equal", True),
+    "sliced_wasserstein": Metric("Sliced W₂", "how far points have to move, over many directions; 0 is equal", True),
     "fid": Metric("Fréchet distance", "distance between two normal distributions fitted to the features", True),
     "coverage": Metric("Coverage", "share of real test samples that have a generated one close by"),
     "recall": Metric("Recall", "share of real test samples that lie among the generated ones"),
