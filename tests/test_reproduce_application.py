@@ -71,7 +71,7 @@ def test_the_framework_s_own_rules_are_left_out_of_the_independent_list() -> Non
 
 
 def test_figures_are_kid_in_thousandths_by_rank() -> None:
-    machine = {"before": 9, "valid": 5, "after": 2, "listed": list(PAPERS), "independent": ["sngan"], "answers": ["a"] * 4}
+    machine = {"before": 9, "valid": 5, "after": 2, "listed": list(PAPERS), "independent": list(PAPERS), "answers": ["a"] * 4}
     rows: list[Row] = [
         {"cell": "selection", "machines": {"a GPU": machine}},
         {"cell": "costs", "seconds": CHEAP},
@@ -83,6 +83,16 @@ def test_figures_are_kid_in_thousandths_by_rank() -> None:
         ("KID x1000 of dcgan in the race", pytest.approx(300.0)),
     ]
     assert found.verdict == "reproduced"
+
+
+def test_the_lists_without_the_framework_s_own_rules_are_judged() -> None:
+    machine = {"before": 9, "valid": 5, "after": 2, "listed": list(PAPERS), "independent": PAPERS[:3], "answers": ["a"] * 4}
+    rows: list[Row] = [
+        {"cell": "selection", "machines": {"a GPU": machine}},
+        {"cell": "costs", "seconds": CHEAP},
+        {"cell": "race", "ranking": [_row("sngan", 1, 0.1)], "training": 30.0, "n": 300},
+    ]
+    assert conclude("framework-example", rows, "here").verdict == "close"
 
 
 def test_the_sample_runs_without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
