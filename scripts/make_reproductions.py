@@ -23,6 +23,8 @@ from ganwise.reproduce import EXPERIMENTS, Experiment, find, kept
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "src" / "ganwise" / "reproduce" / "results"
 PAGES = ROOT / "docs" / "reproductions"
+README = ROOT / "README.md"
+MARKS = ("<!-- reproductions -->\n", "<!-- /reproductions -->")
 DIGITS = 6
 
 
@@ -102,6 +104,13 @@ def page(experiment: Experiment, result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _readme() -> str:
+    """The README with its table of experiments renewed."""
+    before, _, rest = README.read_text(encoding="utf-8").partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return "".join([before, MARKS[0], *(f"{line}\n" for line in table("docs/reproductions/")), MARKS[1], after])
+
+
 def _note(figure: Mapping[str, Any]) -> str:
     return f", {figure['note']}" if figure.get("note") else ""
 
@@ -113,7 +122,7 @@ def _cost(result: Mapping[str, Any]) -> str:
 
 def pages() -> dict[Path, str]:
     """Every page that the kept results make."""
-    found = {PAGES / "README.md": index()}
+    found = {PAGES / "README.md": index(), README: _readme()}
     for experiment in EXPERIMENTS:
         if (result := kept(experiment.name)) is not None:
             found[PAGES / f"{experiment.name}.md"] = page(experiment, result)
