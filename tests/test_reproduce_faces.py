@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def test_the_likelihood_of_samples_that_are_the_test_set_has_a_closed_form() -> 
 
 
 def test_the_interval_is_student_s_over_the_folds() -> None:
-    found = over_folds("", [1.0, 2.0, 3.0, 4.0, 5.0], digits=False)
+    found = over_folds("", [1.0, 2.0, 3.0, 4.0, 5.0])
     assert found.value == 3.0
     assert found.high == pytest.approx(3 + 2.776445 * math.sqrt(2.5 / 5), rel=1e-5)
 
@@ -144,5 +145,7 @@ def test_both_stages_run_without_faces(
     with pytest.raises(SystemExit) as end:
         main()
     assert not end.value.code
-    assert "not public" in capfd.readouterr().out
+    printed = json.loads(capfd.readouterr().out)["experiments"][0]
+    assert "not public" in printed["because"]
+    assert printed["ours"] == [], "the likelihood of digits beside that of faces would mislead"
     assert (tmp_path / "out" / "samples.png").is_file()

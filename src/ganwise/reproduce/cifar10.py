@@ -125,12 +125,14 @@ def conclude(experiment: str, rows: Sequence[Row], scale: Scale) -> Conclusion:
         return Conclusion((), "unjudged", "no run has begun")
     speed: Row = next((row["seconds_a_step"] for row in rows if row["cell"] == "speed"), {})
     ours = [Figure(f"FID of {name}, {PUBLISHED[name][1]}", fid) for name, row in runs.items() if (fid := _fid(row)) is not None]
-    for name, row in runs.items():
-        ours.append(
-            Figure(f"KID x1000 of {name} after {row['step']:,} steps, width {_width(row)}", row["kid"], row["low"], row["high"])
-        )
     verdict = judge(runs, scale)
     return Conclusion(ours, verdict, _because(runs, speed), _notes(runs, speed))
+
+
+def _curve(row: Row) -> str:
+    """KID is no figure of ours: it would stand beside a published FID."""
+    points = ", ".join(f"{point['step']:,}: {point['kid']:.0f}" for point in row["curve"])
+    return f"{points} ({row['low']:.0f} to {row['high']:.0f} at the end)"
 
 
 def _width(row: Row) -> int:
@@ -171,10 +173,10 @@ def _because(runs: Mapping[str, Row], speed: Mapping[str, float]) -> str:
 def _notes(runs: Mapping[str, Row], speed: Mapping[str, float]) -> list[str]:
     notes = []
     for name, row in runs.items():
-        points = ", ".join(f"{point['step']:,}: {point['kid']:.0f}" for point in row["curve"])
         notes.append(
-            f"{name}, KID x1000 by step: {points}; at the end coverage {row['coverage']:.2f}, precision {row['precision']:.2f}, "
-            f"recall {row['recall']:.2f} (efficientnet@96, test images); {row['seconds'] / row['step']:.2f} s a step"
+            f"{name}, width {_width(row)}, KID x1000 by step: {_curve(row)}; at the end coverage {row['coverage']:.2f}, "
+            f"precision {row['precision']:.2f}, recall {row['recall']:.2f} (efficientnet@96, test images); "
+            f"{row['seconds'] / row['step']:.2f} s a step"
         )
     notes += [f"{name} at the published width: {seconds:.1f} s a step" for name, seconds in speed.items()]
     return [

@@ -84,7 +84,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "gan-2014-cifar10",
         "The original GAN on CIFAR-10, fully connected and convolutional: samples, their nearest training images, walks.",
         ("goodfellow2014gan", "goodfellow2014code"),
-        (Published("samples of CIFAR-10 beside their nearest training images", "pictures only", "goodfellow2014gan", "2nd"),),
+        (Published("copies of training images in figure 2", "none, and no figure", "goodfellow2014gan", "mem, unverified"),),
         "train[:40000], contrasts normalized to 55; 20 samples, not picked, every fifth beside its nearest training image; "
         "straight lines between latents; no stopping rule",
         "CIFAR-10 as one .npz with x_train (50000, 32, 32, 3) and x_test (10000, 32, 32, 3): scripts/make_cifar10_npz.py",
@@ -124,7 +124,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Published("the same: relativistic pairs, R1 alone", "fails", "huang2024r3gan", "2nd"),
             Published("the same: log loss, R1 alone", "fails", "huang2024r3gan", "2nd"),
         ),
-        "26,000 samples, each channel read by a classifier that is trained on train[:50000]; KL(generator || uniform), nats",
+        "14 x 14 pixels; 26,000 samples, each channel read by a classifier that is trained on train[:50000]; KL(generator || uniform), nats",
         _MNIST,
         "stacked",
     ),
@@ -193,7 +193,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             ),
             Published("what it concludes", "with enough budget no loss is reliably better than NS", "lucic2018equal", "2nd"),
         ),
-        "KID, FID and coverage of 2,000 samples against 2,000 test images, efficientnet-lite0@96-fp32; ranks by the mean of "
+        "MNIST at 14 x 14 pixels; KID, FID and coverage of 1,300 samples against 1,300 test images, efficientnet-lite0@96-fp32; ranks by the mean of "
         "log(KID + noise) over seeds; trained on train[:50000]; last weights, no stopping rule",
         _MNIST,
         "equal",
