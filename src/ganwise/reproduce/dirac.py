@@ -198,7 +198,7 @@ def measure(cell: Cell, folder: Path, work: Work) -> Row:
         "nearest": min(distances[-steps // 4 :]),
         "factor": measured,
         "predicted": predicted,
-        "path": [[round(number, 4) for number in at] for at in [FAR, *path][:: max(1, steps // 500)]],
+        "path": [[round(number, 3) for number in at] for at in [FAR, *path][: steps // 2 : max(1, steps // 500)]],
     }
 
 
