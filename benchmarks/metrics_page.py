@@ -50,6 +50,7 @@ LOOKED_AT = ("kid", "coverage", "memorization", "novelty")
 """What a race looks at in every checkpoint; the doctor reads the last two."""
 
 SEEN, UNTOUCHED = 3.0, "untouched"
+UNMEASURED = "Not measured yet: `python benchmarks/metric_validity.py run`, about 5 minutes of CPU time."
 
 
 def listed() -> Iterator[str]:
@@ -121,6 +122,8 @@ def cell(found: Sequence[int]) -> str:
 
 
 def validity() -> Iterator[str]:
+    if not studies():
+        yield UNMEASURED
     for data, rows in studies().items():
         metrics = [name for name in METRICS if name in rows[0]]
         yield f"\n### {data}\n\n![spoilings of {data}](pictures/spoilings-{data}.png)\n"
@@ -141,7 +144,9 @@ def _scores(rows: Sequence[Row], metric: str) -> tuple[str, ...]:
 
 
 def follows() -> Iterator[str]:
-    """What the race's and the doctor's metrics see together, and which one other would add most."""
+    """What the race's and the doctor's metrics see together, and what would see each spoiling sooner."""
+    if not studies():
+        yield UNMEASURED
     for data, rows in studies().items():
         at = {name: {each: _least(seen(rows, name, each)) for each in SPOILINGS} for name in METRICS if name in rows[0]}
         yield f"\n### {data}\n"

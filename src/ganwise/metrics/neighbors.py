@@ -60,9 +60,9 @@ def precision_recall_density_coverage(real: Array, fake: Array, k: int = K, chun
     coverage: share of reals whose B(real) holds a fake.
     Depends on n : m (compare at equal n). Precision and density rise under blur: never judge by them alone.
 
-    Intervals hold the scatter of both sides, radii fixed: of a share, the binomial one of its own side, and a jackknife over the
-    other side's balls (what a ball alone holds is lost with it), at least as large again, in Wilson's form; of density, the two
-    terms of a two-sample mean.
+    Intervals hold the scatter of both sides, radii fixed: of a share, the binomial one of its own side, and that of the other
+    side's balls, by the pairs of points that one ball alone holds (they are lost together), in Wilson's form; of density, the
+    two terms of a two-sample mean.
 
     Source: kynkaanniemi2019precision, eq. 1 to 3 (precision, recall); naeem2020density, eq. 3 and 4 (density, coverage).
     """
@@ -144,9 +144,9 @@ def _share(tally: _Tally, others: int) -> Estimate:
     n = len(tally.balls)
     p = float((tally.balls > 0).double().mean())
     alone = tally.owner[tally.balls == 1].long().bincount(minlength=others).double() / n
-    variance = p * (1 - p) / n + float((alone - alone.mean()).square().sum())
-    # radii move too: where no ball stands alone the variance is twice the binomial one (measured on disjoint real sets)
-    return wilson(p, min(n / 2, p * (1 - p) / variance) if 0 < p < 1 else n / 2)
+    # pairs of different points only: that single points come and go is in the binomial term already
+    variance = p * (1 - p) / n + float((alone * (alone - 1 / n)).sum())
+    return wilson(p, p * (1 - p) / variance if 0 < p < 1 else n / 2)
 
 
 def _density(of_fakes: Tensor, of_reals: Tensor, k: int) -> Estimate:
