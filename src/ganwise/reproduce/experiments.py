@@ -124,7 +124,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Published("the same: relativistic pairs, R1 alone", "fails", "huang2024r3gan", "2nd"),
             Published("the same: log loss, R1 alone", "fails", "huang2024r3gan", "2nd"),
         ),
-        "14 x 14 pixels; 26,000 samples, each channel read by a classifier that is trained on train[:50000]; KL(generator || uniform), nats",
+        "14 x 14 pixels; 26,000 samples, each channel read by a classifier trained on train[:50000]; KL(generator || uniform)",
         _MNIST,
         "stacked",
     ),
@@ -193,8 +193,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             ),
             Published("what it concludes", "with enough budget no loss is reliably better than NS", "lucic2018equal", "2nd"),
         ),
-        "MNIST at 14 x 14 pixels; KID, FID and coverage of 1,300 samples against 1,300 test images, efficientnet-lite0@96-fp32; ranks by the mean of "
-        "log(KID + noise) over seeds; trained on train[:50000]; last weights, no stopping rule",
+        "MNIST at 14 x 14 pixels, trained on train[:50000]; the last weights; KID, FID and coverage of 1,300 samples "
+        "against 1,300 test images, efficientnet-lite0@96-fp32; ranks by the mean of log(KID + noise) over seeds",
         _MNIST,
         "equal",
     ),

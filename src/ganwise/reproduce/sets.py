@@ -18,21 +18,21 @@ def divided(data: Dataset, train: int, validation: int, test: int, first_test: i
     return replace(data, split=split, content=content_hash(data.values, data.labels, split))
 
 
-def mnist_of_2014(source: str) -> Dataset:
+def mnist_of_2014(source: str, side: int = 28) -> Dataset:
     """MNIST as the 2014 configuration has it: train[:50000], train[50000:60000] for validation, the test set of 10,000.
 
     Raises:
-        Unusable: The source does not hold 60,000 + 10,000 images of 28 x 28.
+        Unusable: The source does not hold 60,000 + 10,000 images of 28 x 28, which are reduced to ``side`` pixels.
     """
-    data = load(source)
-    if data.shape != (1, 28, 28) or len(data) != 70_000:
+    data = load(source, size=None if side == 28 else side)
+    if data.shape != (1, side, side) or len(data) != 70_000:
         raise Unusable(f"{source}: not MNIST: {len(data)} samples of {data.shape}; expected 60,000 and 10,000 of (1, 28, 28)")
     return divided(data, 50_000, 10_000, 10_000, 60_000)
 
 
-def small_mnist() -> Dataset:
+def small_mnist(side: int = 28) -> Dataset:
     """The built-in 10,000 images, divided alike: 8,000, 1,000 and 1,000."""
-    return divided(load("mnist-10k"), 8_000, 1_000, 1_000, 9_000)
+    return divided(load("mnist-10k", size=None if side == 28 else side), 8_000, 1_000, 1_000, 9_000)
 
 
 def colored_digits(n: int) -> Dataset:

@@ -45,7 +45,8 @@ ARMS: Mapping[str, Arm] = {
     "gan-r1": Arm("GAN + R1", False, False, None, None),
 }
 """Source: huang2024r3gan, its ablation on StackedMNIST, second hand."""
-BATCH, WIDTH, LATENT, RATE = 64, 16, 64, 1e-3
+SIDE = 14
+BATCH, WIDTH, LATENT, RATE = 64, 32, 64, 1e-3
 STEPS = {"sample": 20, "here": 4_000, "paper": 19_540}
 """Generator updates: the paper's 10 million images in its batches of 512 are as many as ``paper``."""
 SEEDS = {"sample": 1, "here": 2, "paper": 3}
@@ -98,19 +99,19 @@ def _triples(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([digits[rng.permutation(len(digits))] for _ in range(3)], axis=3)
 
 
-def classifier() -> nn.Sequential:
-    """Logits (N, 10) of digits (N, 1, 28, 28) in [0, 1]."""
+def classifier(side: int) -> nn.Sequential:
+    """Logits (N, 10) of digits (N, 1, side, side) in [0, 1]."""
     layers: list[nn.Module] = []
     for inputs, outputs in ((1, 16), (16, 32)):
         layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32 * 7 * 7, 128), nn.ReLU(), nn.Linear(128, 10))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32 * (side // 4) ** 2, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
 def reader(data: Dataset, file: Path, images: int) -> nn.Sequential:
     """The classifier of the run, trained once on so many training digits and kept in ``file``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = classifier()
+        network = classifier(data.shape[1])
         if file.is_file():
             network.load_state_dict(safetensors.load_file(file))
             return network.eval()
@@ -161,7 +162,8 @@ def cells(experiment: str, scale: Scale) -> list[Cell]:
 
 def measure(cell: Cell, folder: Path, work: Work) -> Row:
     small = work.scale == "sample"
-    data = sets.small_mnist() if small else sets.mnist_of_2014(work.wanted)
+    side = 28 if work.scale == "paper" else SIDE
+    data = sets.small_mnist(side) if small else sets.mnist_of_2014(work.wanted, side)
     network = reader(data, folder.parent / "classifier" / "weights.safetensors", 1_000 if small else 100_000)
     many, few = (200, 100) if small else (COUNTED, GLANCED)
     if "control" in cell.options:
@@ -265,7 +267,7 @@ def _said(claims: Claims, runs: Mapping[str, Sequence[Row]]) -> list[str]:
 def _notes(rows: Sequence[Row]) -> list[str]:
     run = next(row for row in rows if "arm" in row)
     notes = [
-        f"scaled down: DCGAN's networks without normalization, width {WIDTH}, 28 pixels, {run['step']:,} updates of {BATCH} "
+        f"scaled down: DCGAN's networks without normalization, width {WIDTH}, {SIDE} pixels, {run['step']:,} updates of {BATCH} "
         f"images, learning rate {RATE:g}; the paper has batches of 512, its full run 10 million images",
         "gamma 1 -> .1, beta2 .9 -> .99 and the average's half-life are the published ones, in the same shares of the training; "
         "no gamma was searched here, where the text says that R1 alone diverges for every gamma from .1 to 100",
