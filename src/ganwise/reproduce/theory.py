@@ -33,7 +33,7 @@ STEPS = {"sample": 40, "here": 4_000, "paper": 20_000}
 SEEDS = {"sample": 1, "here": 3, "paper": 10}
 INNER = {"sample": 10, "here": 400, "paper": 2_000}
 """Steps that train D to its best against a generator as it is."""
-STAGES = (0.01, 0.05, 0.2, 1.0)
+STAGES = (0.005, 0.025, 0.1, 1.0)
 """Shares of the training at which D is trained to its best, and which the strip shows."""
 FRAMES = {"sample": 4, "here": 40, "paper": 40}
 EDGES: Floats = np.linspace(-5.0, 5.0, 161)
@@ -222,14 +222,13 @@ def measure(cell: Cell, folder: Path, work: Work) -> Row:
     if cell.name == "slopes":
         return {"slopes": slopes(data, (0, 10, 30) if work.scale == "sample" else (0, 10, 30, 100, 300, 1000))}
     steps, seed, equal = int(cell.options["steps"]), int(cell.options["seed"]), bool(cell.options["equal"])
-    frames = FRAMES[work.scale]
-    every = steps // frames
-    stages = {max(1, round(share * frames)) * every for share in STAGES}
+    every, frame = max(1, steps // 200), steps // FRAMES[work.scale]
+    stages = {max(every, round(share * steps)) for share in STAGES}
 
     def look_on(gan: GAN, record: Record) -> Mapping[str, Any]:
         return seen(gan, data, INNER[work.scale] if record.step in stages else 0)
 
-    marks = range(every, steps + 1, every)
+    marks = sorted({*stages, *range(every, frame, every), *range(frame, steps + 1, frame)})
     curve = training.run(
         recipe(steps, equal=equal), data, folder, work, steps=steps, marks=marks, measure=look_on, seed=seed, every=every
     )

@@ -58,7 +58,7 @@ def curves(rows: Sequence[Row], out: Path) -> None:
     for row in rows:
         if "curve" in row:
             color = COLORS[1] if row["equal"] else COLORS[0]
-            told = "equal rates" if row["equal"] else f"D ten times as fast, {row['cell']}"
+            told = "equal rates" if row["equal"] else "D ten times as fast" if row["cell"] == "seed-0" else None
             steps = [point["step"] for point in row["curve"]]
             left.plot(steps, [point["js"] for point in row["curve"]], color=color, linewidth=1, label=told)
             middle.plot(steps, [point["half"] for point in row["curve"]], color=color, linewidth=1)
