@@ -221,7 +221,7 @@ def conclude(experiment: str, rows: Sequence[Row], scale: Scale) -> Conclusion:
     kept = [row for row in rows if settles(row) == row["converges"]]
     smooth = [row for row in rows if row["factor"] is not None]
     worst = max((error(row) for row in smooth), default=0.0)
-    ours = [Figure("runs that settle or do not as the text proves", len(kept), note=f"of {len(rows)}")]
+    ours = [Figure(f"of {len(rows)} runs, those that settle or do not as the text proves", len(kept))]
     ours.append(Figure("largest relative difference between a measured and a predicted factor per step", worst))
     for row in rows:
         note = f"predicted {row['predicted']:.5f}" if row["factor"] is not None else "no linear map at the equilibrium"

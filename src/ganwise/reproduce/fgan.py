@@ -217,7 +217,8 @@ def conclude(experiment: str, rows: Sequence[Row], scale: Scale) -> Conclusion:
     found = fits(rows)
     published = [fit for fit in found if fit.name in TABLE]
     met = [fit for fit in published if fit.meets]
-    ours = [Figure("of the published divergences, fits at the optimum by quadrature", len(met), seeds=len(found[0].found))]
+    seeds = len(found[0].found)
+    ours = [Figure(f"of {len(published)} published fits, those at the optimum that quadrature finds", len(met), seeds=seeds)]
     for fit in found:
         for what, place in (("mean", 0), ("deviation", 1)):
             told = f"optimum {fit.optimum[place]:.3f}"
