@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from ganwise.reproduce.plots import panels, save
 from ganwise.reproduce.work import Cell, Conclusion, Figure, Row, Scale, Verdict, Work
 from ganwise.study import statistics
 from ganwise.types import Record
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Rival(NamedTuple):
@@ -252,16 +255,28 @@ def draw(experiment: str, rows: Sequence[Row], out: Path) -> None:
     left.set_yticks(range(len(names)), [RIVALS[name].label for name in names])
     left.invert_yaxis()
     left.set(title="each seed, and the mean", xlabel="KID x 1000, EfficientNet features", xscale="log")
-    for name in names:
-        rival, mine = RIVALS[name], np.array(fids[name])
-        right.errorbar(rival.fid, mine.mean(), mine.std(), rival.sd, fmt="o", color="#26468c", elinewidth=0.8)
-        right.annotate(rival.label, (rival.fid, mine.mean()), (5, 4), textcoords="offset points", fontsize=8)
-    right.set(
-        title="ours against the study's, on MNIST", xlabel="FID, study (Inception, tuned)", ylabel="FID, ours (EfficientNet)"
-    )
-    right.set(xscale="log", yscale="log")
+    _draw_orders(right, fids)
     save(figure, out / "scores.png")
     _draw_samples(names, out)
+
+
+def _draw_orders(panel: Axes, fids: Mapping[str, Sequence[float]]) -> None:
+    """The study's order by FID on the left, ours on the right, the best above."""
+    names = list(fids)
+    theirs, ours = [RIVALS[name].fid for name in names], [float(np.mean(fids[name])) for name in names]
+    for name, before, after, left, right in zip(
+        names, _ranks(np.array(theirs)), _ranks(np.array(ours)), theirs, ours, strict=True
+    ):
+        panel.plot([0, 1], [before, after], "o-", linewidth=1)
+        panel.annotate(
+            f"{RIVALS[name].label}  {left:.1f}", (0, before), (-8, 0), textcoords="offset points", ha="right", va="center"
+        )
+        panel.annotate(f"{right:.1f}  {RIVALS[name].label}", (1, after), (8, 0), textcoords="offset points", va="center")
+    panel.invert_yaxis()
+    panel.set(title="order by FID: the study's, tuned, and ours", xlim=(-0.75, 1.75), xticks=[], yticks=[])
+    for side in panel.spines.values():
+        side.set_visible(False)
+    panel.grid(False)
 
 
 def _draw_samples(names: Sequence[str], out: Path) -> None:
