@@ -263,13 +263,15 @@ def notes(found: Sequence[Fit]) -> list[str]:
         f"the mixture, {first} + {second}, is not in the text: it was inferred from the published table, whose optima and least "
         "divergences it meets within .0005",
         f"the fit trained with a divergence is the best under that divergence, within .001, for {own} of {len(found)}",
-        "Adam with falling rates replaces the text's SGD of .01; each fit starts at the data's own deviation",
+        "Adam with falling rates replaces the text's SGD of .01; each fit starts at the data's own deviation, KL's best",
     ]
     notes += [f"{fit.name}: the critic's bound {fit.bound:.4f} at the end, the least divergence {fit.least:.4f}" for fit in found]
     for fit in found:
         if not fit.meets:
             (m, sd), (best, wide) = fit.middle, fit.optimum
-            notes.append(f"{fit.name} misses its optimum: mean {m:.2f} and deviation {sd:.2f}, for {best:.2f} and {wide:.2f}")
+            there = values(fit.name, [fit.middle])[0]
+            missed = f"{fit.name} misses its optimum: mean {m:.2f} and deviation {sd:.2f}, for {best:.2f} and {wide:.2f}"
+            notes.append(f"{missed}; the divergence there is {there:.3f}, and its critic does not see it: {fit.bound:.3f}")
     return notes
 
 
@@ -290,7 +292,11 @@ def draw(experiment: str, rows: Sequence[Row], out: Path) -> None:
         right.plot(*fit.optimum, "o", color=color(fit.name), markersize=12, markerfacecolor="none")
         if fit.name in TABLE:
             right.plot(*TABLE[fit.name], "+", color="black", markersize=8)
+    low, high = ([pick(fit.optimum[place] for fit in found) for place in (0, 1)] for pick in (min, max))
     right.set(xlabel="mean", ylabel="deviation", title="Fits (dots), optima (circles), published (+)")
+    right.set(xlim=(low[0] - 0.3, high[0] + 0.3), ylim=(low[1] - 0.1, high[1] + 0.1))
+    if absent := [fit.name for fit in found if not fit.meets]:
+        right.annotate(f"not at its optimum: {', '.join(absent)}", (0.03, 0.03), xycoords="axes fraction", fontsize=8)
     right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, out / "fits.png")
 
