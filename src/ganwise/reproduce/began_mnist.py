@@ -27,6 +27,11 @@ SETTINGS: dict[str, dict[str, Value]] = {
     "cropped": {"loss.gamma": 0.7, "view": "cropped"},
     "fast-k-cropped-short-code": {**FAST, "view": "cropped", "architecture.code": 16, "architecture.latent": 16},
 }
+SECOND: dict[str, dict[str, Value]] = {
+    "fast-k-centered-cropped": {**FAST, "view": "centered-cropped"},
+    "fast-k-centered": SETTINGS["fast-k-centered"],
+}
+"""Of the second round, run as long as the first round's choice, which had drawn ones alone."""
 SAMPLED = ("as-published", "fast-k-centered", "fast-k-cropped")
 STEPS = {"sample": 20, "here": 1_000, "paper": 20_000}
 LONG = {"sample": 20, "here": 3_000, "paper": 300_000}
@@ -37,25 +42,26 @@ HELD = {"sample": 100, "here": 1_000, "paper": 5_000}
 
 
 class View:
-    """What the networks see instead of the images, and the way back. ``mean`` (H, W, 1) is that of the training images."""
+    """What the networks see instead of the images, and the way back. ``mean`` (H, W, 1) is that of the training images.
+
+    ``centered``: the mean image becomes gray and contrasts are halved. ``cropped``: a seventh of the side is cut off all around.
+    """
 
     def __init__(self, name: str, mean: np.ndarray) -> None:
         self.name, self.mean = name, mean.astype(np.float32)
         self.border = mean.shape[0] // 7
 
     def encode(self, images: np.ndarray) -> np.ndarray:
-        """Bytes to bytes. ``centered``: the mean image becomes gray, contrasts are halved. ``cropped``: without the border."""
-        if self.name == "cropped":
-            return images[:, self.border : -self.border, self.border : -self.border]
-        if self.name == "centered":
-            return _bytes((images - self.mean + 255) / 2)
-        return images
+        """Bytes to bytes."""
+        seen = _bytes((images - self.mean + 255) / 2) if "centered" in self.name else images
+        return seen[:, self.border : -self.border, self.border : -self.border] if "cropped" in self.name else seen
 
     def decode(self, seen: np.ndarray) -> np.ndarray:
-        if self.name == "cropped":
-            around = (self.border, self.border)
-            return np.pad(seen, ((0, 0), around, around, (0, 0)))
-        return _bytes(2 * seen.astype(np.float32) - 255 + self.mean) if self.name == "centered" else seen
+        mean, around = self.mean, (self.border, self.border)
+        if "cropped" in self.name:
+            mean = mean[self.border : -self.border, self.border : -self.border]
+        images = _bytes(2 * seen.astype(np.float32) - 255 + mean) if "centered" in self.name else seen
+        return np.pad(images, ((0, 0), around, around, (0, 0))) if "cropped" in self.name else images
 
 
 def _bytes(values: np.ndarray) -> np.ndarray:
@@ -64,7 +70,7 @@ def _bytes(values: np.ndarray) -> np.ndarray:
 
 
 def cells(experiment: str, scale: Scale) -> list[Cell]:
-    """The search; then for longer what it chose, with each seed, and the published settings."""
+    """The search; then for longer what it chose, with each seed, the published settings, and the second round."""
     width = {"architecture.width": WIDTH[scale]}
     made = [
         Cell(name, {"part": "search", "steps": STEPS[scale], "seed": 0, **width, **setting})
@@ -72,14 +78,20 @@ def cells(experiment: str, scale: Scale) -> list[Cell]:
         if scale != "sample" or name in SAMPLED
     ]
     made += [Cell(f"chosen-seed-{seed}", {"part": "chosen", "steps": LONG[scale], "seed": seed}) for seed in SEEDS[scale]]
-    return [*made, Cell("as-published-longer", {"part": "control", "steps": LONG[scale], "seed": 0, **width})]
+    made.append(Cell("as-published-longer", {"part": "control", "steps": LONG[scale], "seed": 0, **width}))
+    for seed in SEEDS[scale] if scale != "sample" else ():
+        for name, setting in SECOND.items():
+            options = {"part": "second", "setting": name, "steps": LONG[scale], "seed": seed, **width, **setting}
+            made.append(Cell(f"{name}-seed-{seed}", options))
+    return made
 
 
 def measure(cell: Cell, folder: Path, work: Work) -> Row:
     options: Mapping[str, Value] = cell.options
+    name = str(options.get("setting", cell.name))
     if options["part"] == "chosen":
         best = chosen(rows_in(folder.parents[1]))
-        options = {**best["options"], **options}
+        name, options = best["cell"], {**best["options"], **options}
     digits = load("mnist-10k", size=14) if work.scale == "sample" else sets.mnist_of_2014(work.wanted)
     view = View(str(options.get("view", "plain")), digits.part("train").mean(0))
     changes = {path: value for path, value in options.items() if "." in path}
@@ -96,10 +108,10 @@ def measure(cell: Cell, folder: Path, work: Work) -> Row:
         "curve": curve,
         "trace": trace,
     }
-    if options["part"] == "chosen":
+    if options["part"] in ("chosen", "second"):
         real = digits.part("train")[: len(samples)]
         row |= {
-            "setting": best["cell"],
+            "setting": name,
             "floor": distance(held, real, work.scale),
             "test": began.judged(digits, samples, work.scale),
         }

@@ -136,7 +136,7 @@ def _strips(dial: Sequence[Row], out: Path) -> None:
 
 def draw_mnist(rows: Sequence[Row], out: Path) -> None:
     """Samples of every setting and of what was chosen, and the chosen runs' curves."""
-    long = [row for row in rows if row["options"]["part"] in ("chosen", "control")]
+    long = [row for row in rows if row["options"]["part"] in ("chosen", "second", "control")]
     search = sorted((row for row in rows if row["options"]["part"] == "search"), key=lambda row: row["kid"])
 
     def named(row: Row) -> tuple[str, np.ndarray]:

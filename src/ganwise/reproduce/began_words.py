@@ -206,7 +206,7 @@ def alive(row: Row) -> bool:
 
 def judge_mnist(rows: Sequence[Row], scale: Scale) -> Verdict:
     """Reproduced: the published settings fail, as others report, and tuned ones work, as in the large study, with every seed."""
-    long, control = (_part(rows, name) for name in ("chosen", "control"))
+    long, control = _best(rows), _part(rows, "control")
     if scale == "sample" or not long or not control:
         return "unjudged"
     right = all(map(alive, long)) + (not any(map(alive, control)))
@@ -217,15 +217,25 @@ def _part(rows: Sequence[Row], name: str) -> list[Row]:
     return [row for row in rows if row["options"]["part"] == name]
 
 
+def _best(rows: Sequence[Row]) -> list[Row]:
+    """Every seed of the setting whose mean KID on validation images is lowest, of those that were run for long."""
+    groups: dict[str, list[Row]] = {}
+    for row in [*_part(rows, "chosen"), *_part(rows, "second")]:
+        groups.setdefault(row["setting"], []).append(row)
+    return min(groups.values(), key=lambda group: sum(row["kid"] for row in group) / len(group), default=[])
+
+
 def conclude_mnist(rows: Sequence[Row], scale: Scale) -> Conclusion:
-    long, control = _part(rows, "chosen"), _part(rows, "control")
+    long, control = _best(rows), _part(rows, "control")
+    others = [row for row in [*_part(rows, "chosen"), *_part(rows, "second")] if row not in long]
     search = sorted(_part(rows, "search"), key=lambda row: row["kid"])
     if not long:
         return Conclusion((), "unjudged", f"{len(search)} settings have been searched; what they chose has not been run")
     works = sum(map(alive, long))
     because = (
-        f"with {long[0]['setting']}, chosen of {len(search)} settings by KID on validation images, {works} of {len(long)} seeds "
-        f"give samples that are neither blank, nor alike, nor noise after {long[0]['step']:,} steps; the published settings "
+        f"with {long[0]['setting']}, the lowest KID on validation images of {len(search)} settings searched and "
+        f"{len({row['setting'] for row in [*long, *others]})} run for longer, {works} of {len(long)} seeds give samples that are "
+        f"neither blank, nor alike, nor noise after {long[0]['step']:,} steps; the published settings "
         + ("do" if any(map(alive, control)) else "do not" if control else "have not been run as long")
     )
     ours = [
@@ -236,7 +246,7 @@ def conclude_mnist(rows: Sequence[Row], scale: Scale) -> Conclusion:
     ]
     bounds = ", ".join(f"{name} {low} to {high}" for name, (low, high) in ALIVE.items())
     notes = [f"alive means {bounds}, and k at 0 for less than {PINNED} steps"]
-    for row in [*long, *control, *search]:
+    for row in [*long, *others, *control, *search]:
         notes += [f"{row['cell']} ({row['step']:,} steps): {'alive' if alive(row) else 'failed'}: {_state(row)}"]
     return Conclusion(ours, judge_mnist(rows, scale), because, notes)
 
