@@ -190,8 +190,8 @@ def _notes(row: Row, digits: Sequence[Figure] = ()) -> list[str]:
     notes = [
         f"stage 1: {options['first']} epochs of {row['train']:,} images, stage 2: {options['second']}; published are 50 and 22; "
         f"the widths are the published ones divided by {options['shrink']}; {row['seconds'] / row['steps']:.2f} s a step",
-        f"samples scatter over {row['stage_1']['spread']:.2f} of the data's deviation after stage 1, {row['stage_2']['spread']:.2f} "
-        "after stage 2: far below 1 they are all alike",
+        f"samples scatter over {row['stage_1']['spread']:.2f} of the data's deviation after stage 1, "
+        f"{row['stage_2']['spread']:.2f} after stage 2: far below 1 they are all alike",
         "stage 2 puts a ReLU and a sigmoid layer in front of stage 1's generator, trains all of it, and begins with a new D",
     ]
     told = [
