@@ -229,7 +229,7 @@ def conclude(experiment: str, rows: Sequence[Row], scale: Scale) -> Conclusion:
         if row["factor"] is not None:
             ours.append(Figure(f"{row['method']}, {told}: factor per step", row["factor"], note=note))
     because = (
-        f"{len(kept)} of {len(rows)} runs end as the text proves, and factors per step are the eigenvalues' within {worst:.1e}"
+        f"{len(kept)} of {len(rows)} runs end as the text proves, and factors per step are the eigenvalues' within {worst:.0e}"
     )
     return Conclusion(ours, judge(len(rows) - len(kept), worst, scale), because, notes(rows))
 
