@@ -153,6 +153,8 @@ def notes(groups: Sequence[Group], modes: int) -> list[str]:
         "published tables have larger networks, 25,000 steps or more, and methods that are not built here: unrolling, VEEGAN",
         f"found is one good sample of {SAMPLES:,}, as published; held is a fifth of a mode's fair share, which luck can't reach",
     ]
+    if modes == 8:
+        found.append("the plain GAN's rate is a fifth of r1gan's; with R1 and nothing else changed it finds all 8 (docs/toys.md)")
     if modes == 25:
         found.append("a plain GAN that spreads its samples everywhere finds modes by chance: the share of good samples tells")
     for group in groups:
