@@ -75,7 +75,7 @@ def test_figures_are_kid_in_thousandths_by_rank() -> None:
     rows: list[Row] = [
         {"cell": "selection", "machines": {"a GPU": machine}},
         {"cell": "costs", "seconds": CHEAP},
-        {"cell": "race", "ranking": [_row("sngan", 1, 0.1), _row("dcgan", 2, 0.3)], "training": 30.0, "n": 300},
+        {"cell": "race", "ranking": [_row("sngan", 1, 0.1), _row("dcgan", 2, 0.3)], "images": 30_000, "n": 300},
     ]
     found = conclude("framework-example", rows, "here")
     assert [(figure.what, figure.value) for figure in found.ours[-2:]] == [
@@ -90,7 +90,7 @@ def test_the_lists_without_the_framework_s_own_rules_are_judged() -> None:
     rows: list[Row] = [
         {"cell": "selection", "machines": {"a GPU": machine}},
         {"cell": "costs", "seconds": CHEAP},
-        {"cell": "race", "ranking": [_row("sngan", 1, 0.1)], "training": 30.0, "n": 300},
+        {"cell": "race", "ranking": [_row("sngan", 1, 0.1)], "images": 30_000, "n": 300},
     ]
     assert conclude("framework-example", rows, "here").verdict == "close"
 

@@ -246,7 +246,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Published("spectral normalization beside a gradient penalty", "cheaper", "motwani2020selection", "review"),
             Published("divergence", "the default one will do", "motwani2020selection", "review"),
         ),
-        "color images of 32x32 without labels, wanted: diversity and quality; a race of equal CPU time, 5,000 images; KID of "
+        "color images of 32x32 without labels, wanted: diversity and quality; a race of equally many images shown; KID of "
         "efficientnet@96",
         "CIFAR-10 as one .npz with x_train (50000, 32, 32, 3) and x_test (10000, 32, 32, 3): scripts/make_cifar10_npz.py",
         "application",
