@@ -72,7 +72,7 @@ def _show(panel: Axes, images: np.ndarray, title: str, columns: int) -> None:
 def _gallery(named: Sequence[tuple[str, np.ndarray]], file: Path, columns: int = 3) -> None:
     """A panel of samples for each name."""
     rows = -(-len(named) // columns)
-    figure, axes = panels(rows, columns, width=3.1, height=3.5)
+    figure, axes = panels(rows, columns, width=3.1, height=3.9)
     for panel in axes:
         panel.axis("off")
     for panel, (title, images) in zip(axes, named, strict=False):
@@ -134,20 +134,22 @@ def _strips(dial: Sequence[Row], out: Path) -> None:
     save(figure, out / "interpolation.png")
 
 
+def _setting(row: Row) -> str:
+    return f"{row['setting']}, seed {row['options']['seed']}" if "setting" in row else str(row["cell"])
+
+
 def draw_mnist(rows: Sequence[Row], out: Path) -> None:
     """Samples of every setting and of what was chosen, and the chosen runs' curves."""
     long = [row for row in rows if row["options"]["part"] in ("chosen", "second", "control")]
     search = sorted((row for row in rows if row["options"]["part"] == "search"), key=lambda row: row["kid"])
 
     def named(row: Row) -> tuple[str, np.ndarray]:
-        state = "alive" if alive(row) else "failed"
-        return f"{row['cell']}: {state}\n{row['step']:,} steps, KID {row['kid']:.0f}", np.load(_folder(out, row) / "last.npy")[
-            :25
-        ]
+        state = f"{'alive' if alive(row) else 'failed'}, {row['step']:,} steps, KID {row['kid']:.0f}"
+        return f"{_setting(row)}\n{state}", np.load(_folder(out, row) / "last.npy")[:25]
 
     if search:
         _gallery([named(row) for row in search], out / "search.png", columns=4)
         _curves(search, "the search", out / "search-curves.png", lambda row: str(row["cell"]))
     if long:
         _gallery([named(row) for row in long], out / "chosen.png", columns=3)
-        _curves(long, "MNIST", out / "chosen-curves.png", lambda row: str(row["cell"]))
+        _curves(long, "MNIST", out / "chosen-curves.png", _setting)

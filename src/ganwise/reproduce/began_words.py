@@ -190,7 +190,9 @@ def _run(row: Row) -> str:
 
 def _state(row: Row) -> str:
     k = f"k pinned at 0 for {pinned(row):,} steps" if pinned(row) else f"k at {late(row, 'k'):.3f}"
-    look = ", ".join(f"{name} {settled(row, name):{form}}" for name, form in LOOKS.items())
+    on_mnist = row["options"]["part"] in ("search", "chosen", "second", "control")  # there marks see what the networks see
+    seen = {name: row[name] if on_mnist else settled(row, name) for name in LOOKS}
+    look = ", ".join(f"{name} {seen[name]:{form}}" for name, form in LOOKS.items())
     return (
         f"ratio {late(row, 'ratio'):.2f}, {k}, M_global {late(row, 'm_global'):.3f}; samples: {look}; KID x1000 {row['kid']:.0f}"
     )
@@ -205,12 +207,17 @@ def alive(row: Row) -> bool:
 
 
 def judge_mnist(rows: Sequence[Row], scale: Scale) -> Verdict:
-    """Reproduced: the published settings fail, as others report, and tuned ones work, as in the large study, with every seed."""
+    """Reproduced: the published settings fail, as others report, and tuned ones work with every seed, as in the large study.
+
+    Close where they work with some seed; not reproduced where none does, though the failure is the reported one.
+    """
     long, control = _best(rows), _part(rows, "control")
     if scale == "sample" or not long or not control:
         return "unjudged"
-    right = all(map(alive, long)) + (not any(map(alive, control)))
-    return ("not reproduced", "close", "reproduced")[right]
+    works = sum(map(alive, long))
+    if works == len(long) and not any(map(alive, control)):
+        return "reproduced"
+    return "close" if works else "not reproduced"
 
 
 def _part(rows: Sequence[Row], name: str) -> list[Row]:
