@@ -157,7 +157,9 @@ def notes(groups: Sequence[Group], modes: int) -> list[str]:
         found.append("the plain GAN's rate is a fifth of r1gan's; with R1 and nothing else changed it finds all 8 (docs/toys.md)")
     if modes == 25:
         found.append("a plain GAN that spreads its samples everywhere finds modes by chance: the share of good samples tells")
-        found.append("5,000 updates are few for the grid: after 9,100 in docs/toys.md r1gan held all 25 modes, the median of 3 seeds")
+        found.append(
+            "5,000 updates are few for the grid: after 9,100 in docs/toys.md r1gan held all 25 modes, the median of 3 seeds"
+        )
     for group in groups:
         kl = f"divergence of shares {median(group.numbers('kl')):.3f}"
         steps, seconds = median(group.numbers("step")), median(group.numbers("cpu_seconds"))
