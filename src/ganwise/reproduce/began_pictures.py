@@ -39,9 +39,15 @@ def draw(experiment: str, rows: Sequence[Row], out: Path) -> None:
         _moments(dial, out)
         _strips(dial, out)
     if breaks:
-        shown = [*(row for row in dial if row["options"]["loss.gamma"] == 0.5), *breaks]
+        shown = [*(_cut(row, breaks[0]["step"]) for row in dial if row["options"]["loss.gamma"] == 0.5), *breaks]
         _gallery([(_named(row), last(out, row)[:25]) for row in shown], out / "breaks.png")
         _curves(shown, "what is changed, gamma .5", out / "breaks-curves.png", lambda row: _named(row).split("\n")[0])
+
+
+def _cut(row: Row, step: int) -> Row:
+    """A run as it was at its last mark up to a step."""
+    curve = [point for point in row["curve"] if point["step"] <= step] or row["curve"][:1]
+    return {**row, **curve[-1], "curve": curve, "trace": [point for point in row["trace"] if point["step"] <= step]}
 
 
 def last(out: Path, row: Row) -> np.ndarray:
@@ -60,7 +66,7 @@ def _gamma(row: Row) -> str:
 
 def _named(row: Row) -> str:
     name = "balanced" if row["options"]["part"] == "dial" else row["cell"]
-    return f"{name}\n{row['step']:,} steps, diversity {settled(row, 'diversity'):.2f}"
+    return f"{name}\n{row['step']:,} steps, diversity {row['diversity']:.2f}"
 
 
 def _show(panel: Axes, images: np.ndarray, title: str, columns: int) -> None:
