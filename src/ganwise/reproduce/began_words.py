@@ -173,11 +173,10 @@ def _first(row: Row) -> float:
 
 def _notes(rows: Sequence[Row]) -> list[str]:
     notes = [_run(row) for row in rows if row["options"]["part"] == "dial"]
-    notes += [
-        f"k at gamma {row['options']['loss.gamma']} went from {_k_before(row):.3f} to {row['trace'][-1]['k']:.3f} over the last third: "
-        "while it rises, the ratio is still on its way to gamma"
-        for row in dial_of(rows)
-    ]
+    rise = "; ".join(
+        f"{_k_before(row):.3f} to {row['trace'][-1]['k']:.3f} at {row['options']['loss.gamma']}" for row in dial_of(rows)
+    )
+    notes += [f"k over the last third by gamma: {rise}; while it rises, the ratio is still on its way"]
     notes += [
         f"interpolation at gamma {row['options']['loss.gamma']}: latents found for 3 test images and a mirrored one are off by "
         f"{row['inversion']:.3f} a pixel, the nearest of 1,000 samples by {row['nearest_sample']:.3f}; the largest step of a "
