@@ -70,7 +70,7 @@ def _named(row: Row) -> str:
 
 
 def _show(panel: Axes, images: np.ndarray, title: str, columns: int) -> None:
-    panel.imshow(np.asarray(pictures.grid(images, columns)))
+    panel.imshow(np.asarray(pictures.grid(images, columns)), interpolation="nearest")
     panel.set_title(title)
     panel.axis("off")
 
