@@ -266,8 +266,13 @@ def conclude_mnist(rows: Sequence[Row], scale: Scale) -> Conclusion:
     bounds = ", ".join(f"{name} {low} to {high}" for name, (low, high) in ALIVE.items())
     notes = [f"alive means {bounds}, and k at 0 for less than {PINNED} steps"]
     for row in [*long, *others, *control, *search]:
-        notes += [f"{row['cell']} ({row['step']:,} steps): {'alive' if alive(row) else 'failed'}: {_state(row)}"]
+        notes += [f"{row['cell']} ({row['step']:,} steps): {'alive' if alive(row) else 'failed'}: {_state(row)}{_sameness(row)}"]
     return Conclusion(ours, judge_mnist(rows, scale), because, notes)
+
+
+def _sameness(row: Row) -> str:
+    test = row.get("test", {})
+    return f"; MS-SSIM {test['ms_ssim']:.2f}, of real digits {test['ms_ssim_real']:.2f}" if "ms_ssim" in test else ""
 
 
 def _against(row: Row) -> str:
