@@ -264,10 +264,20 @@ def conclude_mnist(rows: Sequence[Row], scale: Scale) -> Conclusion:
         for row in long
     ]
     bounds = ", ".join(f"{name} {low} to {high}" for name, (low, high) in ALIVE.items())
-    notes = [f"alive means {bounds}, and k at 0 for less than {PINNED} steps"]
+    notes = [
+        f"alive means {bounds}, and k at 0 for less than {PINNED} steps",
+        *map(_unseen, [row for row in long if not alive(row)]),
+    ]
     for row in [*long, *others, *control, *search]:
         notes += [f"{row['cell']} ({row['step']:,} steps): {'alive' if alive(row) else 'failed'}: {_state(row)}{_sameness(row)}"]
     return Conclusion(ours, judge_mnist(rows, scale), because, notes)
+
+
+def _unseen(row: Row) -> str:
+    return (
+        f"seed {row['options']['seed']}: M_global went from {row['trace'][0]['m_global']:.2f} to {late(row, 'm_global'):.2f} and the "
+        f"ratio is {late(row, 'ratio'):.2f}: neither number shows how alike the samples are"
+    )
 
 
 def _sameness(row: Row) -> str:
