@@ -274,10 +274,9 @@ def conclude_mnist(rows: Sequence[Row], scale: Scale) -> Conclusion:
 
 
 def _unseen(row: Row) -> str:
-    return (
-        f"seed {row['options']['seed']}: M_global went from {row['trace'][0]['m_global']:.2f} to {late(row, 'm_global'):.2f} and the "
-        f"ratio is {late(row, 'ratio'):.2f}: neither number shows how alike the samples are"
-    )
+    m_global = f"M_global went from {row['trace'][0]['m_global']:.2f} to {late(row, 'm_global'):.2f}"
+    ratio = f"the ratio is {late(row, 'ratio'):.2f}"
+    return f"seed {row['options']['seed']}: {m_global} and {ratio}: neither number shows how alike the samples are"
 
 
 def _sameness(row: Row) -> str:
