@@ -126,11 +126,11 @@ def dial_of(rows: Sequence[Row]) -> list[Row]:
 
 
 def judge(found: Sequence[Claim], complete: bool, scale: Scale) -> Verdict:
-    """Reproduced where every statement holds and none is missing, close where most of them do."""
+    """Reproduced where every statement holds and none is missing, close where one alone does not."""
     if scale == "sample" or not complete:
         return "unjudged"
-    held = sum(claim.holds for claim in found)
-    return "reproduced" if held == len(found) else "close" if 2 * held > len(found) else "not reproduced"
+    missed = sum(not claim.holds for claim in found)
+    return "reproduced" if missed == 0 else "close" if missed == 1 else "not reproduced"
 
 
 def conclude(rows: Sequence[Row], scale: Scale) -> Conclusion:

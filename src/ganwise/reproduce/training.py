@@ -46,6 +46,8 @@ def run(
         Interrupted: The run was told to stop; its state is saved.
         Unusable: The folder holds a run of another recipe or seed.
     """
+    if missed := [mark for mark in marks if mark % every]:
+        raise ValueError(f"marks {missed} are no multiples of {every}, at which records are made")
     gan = build(recipe, data.shape, classes=len(data.classes), seed=seed, device=work.device)
     gan.precision = machine.precision(work.precision, work.device, gan.generator)
     about = {"recipe": gan.recipe.model_dump(mode="json"), "seed": seed, "data": data.content, "precision": str(gan.precision)}
