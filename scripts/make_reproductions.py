@@ -55,9 +55,10 @@ def index() -> str:
     lines = [
         "# The papers' experiments, run again",
         "",
-        "Made by `python scripts/make_reproductions.py` from the results that the package keeps; `ganwise reproduce` prints the",
-        "same list. *Published* has its evidence tag: [2nd] quoted by another text, [code] read in the authors' code, [review] from",
-        "a review of the paper, [math] checked numerically, [mem, unverified] as generally known. Rules in the code give verdicts.",
+        "Made by `python scripts/make_reproductions.py` from the results that the package keeps; `ganwise reproduce` prints",
+        "the same list. *Published* has its evidence tag: [2nd] quoted by another text, [code] read in the authors' code,",
+        "[review] from a review of the paper, [math] checked numerically, [mem, unverified] as generally known. Verdicts are",
+        "given by rules in the code.",
         "",
         *table(""),
         "",

@@ -134,7 +134,7 @@ class GAN:
 
     @torch.no_grad()
     def fit(self, values: Tensor, labels: Tensor) -> None:
-        """Takes from the training part what the recipe can't know: scales, shares of the classes, the first weights of some layers.
+        """Takes from the training part what the recipe can't know: scales, shares of classes, the first weights of some layers.
 
         Raises:
             Unusable: The GAN is conditioned on labels, and some are unknown.
