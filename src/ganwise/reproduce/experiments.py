@@ -54,17 +54,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "original",
     ),
     Experiment(
-        "gan-2014-tfd",
-        "The original GAN on faces, trained in two stages, judged by its Parzen-window log-likelihood over five folds.",
-        ("goodfellow2014gan", "goodfellow2014code"),
-        (Published("Parzen log-likelihood of the TFD test sets, nats", "2057 ± 26", "goodfellow2014gan", "2nd"),),
-        "50 epochs of one stage, then 22 of two; 10,000 samples, sigma of 10 in [.1, 1] chosen on each fold's validation part; "
-        "mean over folds ± standard error",
-        "the Toronto Face Database, which is not public, as one .npz with images (n, 48, 48) and folds (n, 5) of TFD_48x48.mat; "
-        "without it digits in its place",
-        "original_faces",
-    ),
-    Experiment(
         "gan-2014-theory",
         "Figure 1 of the original paper on a mixture in one dimension, and what its theorems say in numbers.",
         ("goodfellow2014gan",),
@@ -81,6 +70,17 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "theory",
     ),
     Experiment(
+        "gan-2014-tfd",
+        "The original GAN on faces, trained in two stages, judged by its Parzen-window log-likelihood over five folds.",
+        ("goodfellow2014gan", "goodfellow2014code"),
+        (Published("Parzen log-likelihood of the TFD test sets, nats", "2057 ± 26", "goodfellow2014gan", "2nd"),),
+        "50 epochs of one stage, then 22 of two; 10,000 samples, sigma of 10 in [.1, 1] chosen on each fold's validation part; "
+        "mean over folds ± standard error",
+        "the Toronto Face Database, which is not public, as one .npz with images (n, 48, 48) and folds (n, 5) of TFD_48x48.mat; "
+        "without it digits in its place",
+        "original_faces",
+    ),
+    Experiment(
         "gan-2014-cifar10",
         "The original GAN on CIFAR-10, fully connected and convolutional: samples, their nearest training images, walks.",
         ("goodfellow2014gan", "goodfellow2014code"),
@@ -89,6 +89,59 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "straight lines between latents; no stopping rule",
         "CIFAR-10 as one .npz with x_train (50000, 32, 32, 3) and x_test (10000, 32, 32, 3): scripts/make_cifar10_npz.py",
         "original_pictures",
+    ),
+    Experiment(
+        "began",
+        "BEGAN on one kind of image: the dial gamma, networks of unequal size, and what breaks it.",
+        ("berthelot2017began", "lucic2018equal", "kim2017beganpytorch"),
+        (
+            Published(
+                "gamma", "a higher one gives more diverse samples, a lower one sharper ones", "berthelot2017began", "review"
+            ),
+            Published("M_global", "falls as the training converges", "berthelot2017began", "review"),
+            Published(
+                "networks of unequal size",
+                "the equilibrium holds with either network halved; a short code costs quality",
+                "berthelot2017began",
+                "mem, unverified",
+            ),
+            Published("CIFAR-10 inception score", "5.62, of real images 11.24", "berthelot2017began", "2nd"),
+            Published("best FID, CIFAR-10 / CelebA", "71.4 ± 1.6 / 38.9 ± 0.9", "lucic2018equal", "2nd"),
+        ),
+        "CIFAR-10's automobiles, 4,500 for training; batch 16, Adam at 1e-4, lambda_k .001, images in [-1, 1]; no averaged "
+        "weights; diversity is the mean pixel distance of 256 samples over that of as many training images",
+        "CIFAR-10 as one .npz with x_train, y_train, x_test, y_test (scripts/make_cifar10_npz.py), or a folder of aligned faces",
+        "began",
+    ),
+    Experiment(
+        "began-mnist",
+        "BEGAN on MNIST, where others meet blank images or a controller at 0: which settings work.",
+        ("berthelot2017began", "kim2017begantensorflow", "lucic2018equal"),
+        (
+            Published("MNIST", "k may stay at 0 and the samples collapse", "kim2017begantensorflow", "page"),
+            Published("best FID of MNIST", "13.1 ± 1.0, tuned on 60,000 images in another network", "lucic2018equal", "2nd"),
+        ),
+        "settings searched on validation images, train[50000:60000], by KID of efficientnet-lite0@96; the best one run for "
+        "longer with each seed and judged on the test set; batch 16, Adam at 1e-4, images in [-1, 1], no averaged weights",
+        "MNIST as one .npz with x_train (60000, 28, 28) and x_test (10000, 28, 28), or the folder of its four idx files",
+        "began_mnist",
+    ),
+    Experiment(
+        "framework-example",
+        "The selection framework's worked application: its questions asked here, and its four GANs raced against our choices.",
+        ("motwani2020selection",),
+        (
+            Published(
+                "losses for high diversity and high quality", "WGAN-GP, LSGAN, RSGAN, SNGAN", "motwani2020selection", "review"
+            ),
+            Published("architecture for it", "convolutions, or a modified DCGAN", "motwani2020selection", "review"),
+            Published("spectral normalization beside a gradient penalty", "cheaper", "motwani2020selection", "review"),
+            Published("divergence", "the default one will do", "motwani2020selection", "review"),
+        ),
+        "color images of 32x32 without labels, wanted: diversity and quality; a race of equally many images shown; KID of "
+        "efficientnet@96",
+        "CIFAR-10 as one .npz with x_train (50000, 32, 32, 3) and x_test (10000, 32, 32, 3): scripts/make_cifar10_npz.py",
+        "application",
     ),
     Experiment(
         "fgan-divergences",
@@ -146,22 +199,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "dirac",
     ),
     Experiment(
-        "grid-25",
-        "A grid of 25 Gaussians: who finds all modes, who holds them, and how many samples lie in one?",
-        ("srivastava2017veegan", "lin2018pacgan", "huang2024r3gan"),
-        (
-            Published(
-                "modes of 25 and good samples",
-                "GAN 3.3, .5 %; ALI 15.8, 1.6 %; unrolled 23.6, 16 %; VEEGAN 24.6, 40 %",
-                "srivastava2017veegan",
-                "mem, unverified",
-            ),
-        ),
-        _TOYS,
-        "",
-        "toys",
-    ),
-    Experiment(
         "ring-8",
         "A ring of 8 Gaussians: who finds all modes, who holds them, and how many samples lie in one?",
         ("metz2017unrolled", "srivastava2017veegan"),
@@ -174,6 +211,22 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             ),
             Published(
                 "the plain GAN on the ring", "jumps from mode to mode, never holding all", "metz2017unrolled", "mem, unverified"
+            ),
+        ),
+        _TOYS,
+        "",
+        "toys",
+    ),
+    Experiment(
+        "grid-25",
+        "A grid of 25 Gaussians: who finds all modes, who holds them, and how many samples lie in one?",
+        ("srivastava2017veegan", "lin2018pacgan", "huang2024r3gan"),
+        (
+            Published(
+                "modes of 25 and good samples",
+                "GAN 3.3, .5 %; ALI 15.8, 1.6 %; unrolled 23.6, 16 %; VEEGAN 24.6, 40 %",
+                "srivastava2017veegan",
+                "mem, unverified",
             ),
         ),
         _TOYS,
@@ -197,59 +250,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "against 1,300 test images, efficientnet-lite0@96-fp32; ranks by the mean of log(KID + noise) over seeds",
         _MNIST,
         "equal",
-    ),
-    Experiment(
-        "began",
-        "BEGAN on one kind of image: the dial gamma, networks of unequal size, and what breaks it.",
-        ("berthelot2017began", "lucic2018equal", "kim2017beganpytorch"),
-        (
-            Published(
-                "gamma", "a higher one gives more diverse samples, a lower one sharper ones", "berthelot2017began", "review"
-            ),
-            Published("M_global", "falls as the training converges", "berthelot2017began", "review"),
-            Published(
-                "networks of unequal size",
-                "the equilibrium holds with either network halved; a short code costs quality",
-                "berthelot2017began",
-                "mem, unverified",
-            ),
-            Published("CIFAR-10 inception score", "5.62, of real images 11.24", "berthelot2017began", "2nd"),
-            Published("best FID, CIFAR-10 / CelebA", "71.4 ± 1.6 / 38.9 ± 0.9", "lucic2018equal", "2nd"),
-        ),
-        "CIFAR-10's automobiles, 4,500 for training; batch 16, Adam at 1e-4, lambda_k .001, images in [-1, 1]; no averaged "
-        "weights; diversity is the mean pixel distance of 256 samples over that of as many training images",
-        "CIFAR-10 as one .npz with x_train, y_train, x_test, y_test (scripts/make_cifar10_npz.py), or a folder of aligned faces",
-        "began",
-    ),
-    Experiment(
-        "began-mnist",
-        "BEGAN on MNIST, where others meet blank images or a controller at 0: which settings work.",
-        ("berthelot2017began", "kim2017begantensorflow", "lucic2018equal"),
-        (
-            Published("MNIST", "k may stay at 0 and the samples collapse", "kim2017begantensorflow", "page"),
-            Published("best FID of MNIST", "13.1 ± 1.0, tuned on 60,000 images in another network", "lucic2018equal", "2nd"),
-        ),
-        "settings searched on validation images, train[50000:60000], by KID of efficientnet-lite0@96; the best one run for "
-        "longer with each seed and judged on the test set; batch 16, Adam at 1e-4, images in [-1, 1], no averaged weights",
-        "MNIST as one .npz with x_train (60000, 28, 28) and x_test (10000, 28, 28), or the folder of its four idx files",
-        "began_mnist",
-    ),
-    Experiment(
-        "framework-example",
-        "The selection framework's worked application: its questions asked here, and its four GANs raced against our choices.",
-        ("motwani2020selection",),
-        (
-            Published(
-                "losses for high diversity and high quality", "WGAN-GP, LSGAN, RSGAN, SNGAN", "motwani2020selection", "review"
-            ),
-            Published("architecture for it", "convolutions, or a modified DCGAN", "motwani2020selection", "review"),
-            Published("spectral normalization beside a gradient penalty", "cheaper", "motwani2020selection", "review"),
-            Published("divergence", "the default one will do", "motwani2020selection", "review"),
-        ),
-        "color images of 32x32 without labels, wanted: diversity and quality; a race of equally many images shown; KID of "
-        "efficientnet@96",
-        "CIFAR-10 as one .npz with x_train (50000, 32, 32, 3) and x_test (10000, 32, 32, 3): scripts/make_cifar10_npz.py",
-        "application",
     ),
     Experiment(
         "cifar10",
