@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from ganwise.cli import show
 from ganwise.types import Unusable
+
+COLORS = {"reproduced": "green", "close": "yellow", "not reproduced": "red", "out of reach here": "cyan"}
 
 
 def listing(json: bool) -> None:
@@ -66,14 +70,16 @@ def number(figure: Mapping[str, Any]) -> str:
 
 
 def _table(experiments: Sequence[Mapping[str, Any]]) -> None:
-    table = show.table("experiment", "published", "ours", "verdict")
+    """A block an experiment: a table of four columns would cut their words."""
     for each in experiments:
-        first, ours = each["published"][:1], each["ours"][:1]
-        table.add_row(
-            each["name"], first[0]["value"] if first else "", number(ours[0]) if ours else "", each["verdict"], end_section=True
+        show.console.print(
+            Text.assemble("\n", (each["name"], "bold"), "  ", (each["verdict"], COLORS.get(each["verdict"], "bright_black")))
         )
-    show.console.print(table)
-    show.console.print("  ganwise reproduce NAME runs one; ganwise reproduce NAME --scale sample shows in seconds how it works")
+        for one in each["published"][:1]:
+            show.bullet(f"{one['what']}: {one['value']} [{one['evidence']}]", "published ")
+        for one in each["ours"][:1]:
+            show.bullet(f"{one['what']}: {number(one)}", "     ours ")
+    show.console.print("\n  ganwise reproduce NAME runs one; with --scale sample it shows in seconds how it works")
 
 
 def _one(result: Mapping[str, Any], folder: Path) -> None:
