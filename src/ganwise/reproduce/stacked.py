@@ -49,6 +49,8 @@ SIDE = 14
 BATCH, WIDTH, LATENT, RATE = 64, 32, 64, 1e-3
 STEPS = {"sample": 20, "here": 3_200, "paper": 19_540}
 """Generator updates: the paper's 10 million images in its batches of 512 are as many as ``paper``."""
+EVERY = 20
+"""Steps between records: the curve is measured at multiples of it."""
 SEEDS = {"sample": 1, "here": 3, "paper": 3}
 BURN_IN, HALF_LIFE = 0.2, 0.05
 """Of the training, as published: gamma and beta2 move over 2 million of 10 million images; the average's half-life is .5."""
@@ -179,9 +181,10 @@ def measure(cell: Cell, folder: Path, work: Work) -> Row:
         kept = {name: record.signals[name] for name in ("loss_d", "loss_g", "grad_d", "grad_g") if name in record.signals}
         return {"glanced": {"modes": glance["modes"], "kl": glance["kl"]}, **counted(modes), **kept}
 
-    marks = [end // 8, end // 4, end // 2, 3 * end // 4]
+    marks = sorted({end * part // 8 // EVERY * EVERY for part in (1, 2, 4, 6)} - {0})
     arm, seed = str(cell.options["arm"]), int(cell.options["seed"])
-    curve = training.run(recipe(arm, work.scale), stacked(data), folder, work, steps=end, marks=marks, measure=look, seed=seed)
+    made = recipe(arm, work.scale)
+    curve = training.run(made, stacked(data), folder, work, steps=end, marks=marks, measure=look, seed=seed, every=EVERY)
     return {**curve[-1], "curve": curve, "arm": arm, "seed": seed}
 
 
