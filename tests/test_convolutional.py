@@ -18,12 +18,13 @@ from ganwise.build import GAN, build
 from ganwise.catalog import choice
 from ganwise.model import Model
 from ganwise.networks import Labels, r3gan, resnet, stylegan2
-from ganwise.networks.maps import Double, Halve, Smooth, sides, taper
+from ganwise.networks.maps import Double, Halve, Smooth
 from ganwise.networks.r3gan import Block
 from ganwise.networks.r3gan import initialize as fix_up
 from ganwise.networks.resnet import Residual
 from ganwise.networks.stylegan2 import Mapping, Modulated, Spread, equalize
 from ganwise.recipe import Choice, Recipe
+from ganwise.shapes import sides, taper
 from ganwise.types import Unusable, Value
 
 THREE = ("resnet", "r3gan", "stylegan2")

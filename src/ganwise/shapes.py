@@ -23,6 +23,19 @@ def halvings_to_eight(side: int) -> tuple[int, int] | None:
     return (8, stages[1] - 1) if stages and stages[0] == 4 and stages[1] > 1 else stages
 
 
+def sides(side: int) -> list[int]:
+    """Sides of an image network's maps, from the smallest b to the image's b * 2^k."""
+    stages = side_stages(side)
+    assert stages is not None, "build refuses other sides"
+    bottom, doublings = stages
+    return [bottom << k for k in range(doublings + 1)]
+
+
+def taper(width: int, sides: list[int], full_side: int) -> list[int]:
+    """Channels at each side: ``width`` up to ``full_side``, half as many with each doubling beyond, never fewer than one."""
+    return [max(1, width >> max(0, (-(-side // full_side) - 1).bit_length())) for side in sides]
+
+
 def takes(architecture: str, shape: Shape) -> str | None:
     """Why an architecture can't make data of this shape; None where it can."""
     if architecture == "mlp" or (architecture in ("autoencoder", "energy-autoencoder") and len(shape) == 1):
@@ -39,4 +52,4 @@ def takes(architecture: str, shape: Shape) -> str | None:
     return None
 
 
-__all__ = ["BOTTOMS", "Shape", "halvings_to_eight", "side_stages", "takes"]
+__all__ = ["BOTTOMS", "Shape", "halvings_to_eight", "side_stages", "sides", "takes", "taper"]

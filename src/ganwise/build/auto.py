@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from ganwise import catalog
 from ganwise.catalog import AUTO
 from ganwise.data import Dataset
@@ -29,7 +27,7 @@ def resolve(recipe: Recipe, shape: Shape) -> Recipe:
     if why := takes(architecture.name, shape):
         raise Unusable(f"architecture: {why}")
     options = catalog.options("architecture", architecture)
-    options |= {k: v for k, v in _sizes(architecture.name, shape).items() if options.get(k) == AUTO}
+    options |= {k: v for k, v in catalog.sizes(architecture.name, shape).items() if options.get(k) == AUTO}
     return recipe.model_copy(update={"architecture": Choice(name=architecture.name, options=options)})
 
 
@@ -54,19 +52,3 @@ def _architecture(recipe: Recipe, shape: Shape) -> str:
     if not able:
         raise Unusable(f"architecture: none that this recipe allows ({', '.join(fitting)}) makes data of shape {shape}")
     return able[0]
-
-
-def _sizes(architecture: str, shape: Shape) -> dict[str, Value]:
-    """Widths that a laptop's processor trains in minutes; a larger machine is told so by ``architecture.width``."""
-    dimensions = math.prod(shape)
-    if architecture == "mlp":
-        return {"latent": min(64, max(8, dimensions)), "width": 128 if dimensions <= 8 else 256 if dimensions <= 256 else 512}
-    if architecture == "autoencoder":
-        return {"width": 128 if len(shape) == 1 else 16 if shape[1] <= 32 else 32}
-    if architecture == "energy-autoencoder" and len(shape) == 1:
-        return {"width": 128}
-    if architecture == "laplacian-pyramid":  # 7x7 convolutions at full size
-        return {"width": 32 if shape[1] < 16 else 16}
-    if architecture in ("resnet", "r3gan", "stylegan2"):  # small maps cost little and may be wide
-        return {"latent": 64, "width": 64, "full_side": 8, "blocks": 1}
-    return {"width": 64 if shape[1] < 16 else 32}

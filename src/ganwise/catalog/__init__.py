@@ -21,6 +21,7 @@ from ganwise.catalog.losses import LOSSES
 from ganwise.catalog.recipes import RECIPES, named
 from ganwise.catalog.regularizers import REGULARIZERS
 from ganwise.catalog.settings import choice
+from ganwise.catalog.sizes import sizes
 from ganwise.catalog.training import AUGMENTATIONS, CONDITIONINGS
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "normalizes_generator",
     "options",
     "own_divergence",
+    "sizes",
     "unlabeled",
     "unshaped",
 ]

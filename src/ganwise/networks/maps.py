@@ -1,25 +1,10 @@
-"""Maps of image networks: how many channels they have at each side, and how they are doubled, halved and smoothed."""
+"""Maps of image networks: how they are doubled, halved and smoothed."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
-
-from ganwise.shapes import side_stages
-
-
-def sides(side: int) -> list[int]:
-    """Sides of an image network's maps, from the smallest b to the image's b * 2^k."""
-    stages = side_stages(side)
-    assert stages is not None, "build refuses other sides"
-    bottom, doublings = stages
-    return [bottom << k for k in range(doublings + 1)]
-
-
-def taper(width: int, sides: list[int], full_side: int) -> list[int]:
-    """Channels at each side: ``width`` up to ``full_side``, half as many with each doubling beyond, never fewer than one."""
-    return [max(1, width >> max(0, (-(-side // full_side) - 1).bit_length())) for side in sides]
 
 
 class Binomial(nn.Module):

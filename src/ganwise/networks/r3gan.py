@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ganwise.networks.labels import UNLABELED, Labels, Stack
-from ganwise.networks.maps import Double, Halve, sides, taper
+from ganwise.networks.maps import Double, Halve
 from ganwise.networks.pair import Generator, Networks, Prior
-from ganwise.shapes import Shape
+from ganwise.shapes import Shape, sides, taper
 
 SLOPE = 0.2
 

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from ganwise.networks.labels import UNLABELED, Labeled, Labels, Stack
-from ganwise.networks.maps import sides, taper
 from ganwise.networks.pair import Generator, Networks, Prior
-from ganwise.shapes import Shape, halvings_to_eight
+from ganwise.shapes import Shape, halvings_to_eight, sides, taper
 
 Norm = Callable[[int], list[nn.Module]]  # from channels to the layers that normalize them, which may be none
 

@@ -18,9 +18,9 @@ from torch.nn.utils import parametrize
 
 from ganwise.networks.heads import ProjectionScorer
 from ganwise.networks.labels import UNLABELED, Labeled, Labels
-from ganwise.networks.maps import Double, Halve, Smooth, sides, taper
+from ganwise.networks.maps import Double, Halve, Smooth
 from ganwise.networks.pair import Generator, Networks, Prior
-from ganwise.shapes import Shape
+from ganwise.shapes import Shape, sides, taper
 
 
 class Times(nn.Module):
