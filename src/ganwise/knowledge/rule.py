@@ -18,7 +18,11 @@ Target = frozenset[str]
 
 EFFECTS: tuple[Effect, ...] = get_args(Effect)
 STRENGTHS: tuple[Strength, ...] = get_args(Strength)
-SCHEDULES = ("schedule.one-step", "schedule.several-steps", "schedule.lazy")
+SCHEDULES = (
+    *("schedule.one-step", "schedule.several-steps", "schedule.lazy", "schedule.averaged", "schedule.two-rates"),
+    "schedule.large-batch",
+)
+NORMS = ("norm.generator-batch", "norm.discriminator-batch")
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -154,4 +158,4 @@ def tags_of_catalog() -> frozenset[str]:
     """Every tag that a rule may name."""
     entries = {f"{axis}.{name}" for axis, rows in AXES.items() for name in rows}
     traits = {f"trait.{trait}" for rows in AXES.values() for entry in rows.values() for trait in entry.traits}
-    return frozenset({*entries, *traits, *(f"recipe.{name}" for name in RECIPES), "regularizers.none", *SCHEDULES})
+    return frozenset({*entries, *traits, *(f"recipe.{name}" for name in RECIPES), "regularizers.none", *SCHEDULES, *NORMS})

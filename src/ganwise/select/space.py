@@ -7,6 +7,7 @@ from functools import cache
 from itertools import combinations, product
 from typing import NamedTuple
 
+from ganwise import ramp
 from ganwise.catalog import (
     ARCHITECTURES,
     AUTO,
@@ -25,11 +26,12 @@ from ganwise.catalog import (
 )
 from ganwise.recipe import Recipe
 from ganwise.shapes import takes
-from ganwise.types import Shape
+from ganwise.types import Shape, Value
 
 Tags = frozenset[str]
 NONE = "none"  # no regularizer
 OPEN = ("mlp", "dcgan", "resnet")  # what a recipe that names no architecture is tried with; others were made for one recipe
+LARGE_BATCH = 256  # samples; ours: what one processor's papers stay below, and those of several accelerators use
 SPANNED: tuple[Axis, ...] = ("architecture", "loss", "regularizers", "divergence")
 
 
@@ -119,7 +121,13 @@ def tags_of(picks: Mapping[Axis, tuple[str, ...]]) -> Tags:
     found = {f"{axis}.{name}" for axis, names in picks.items() for name in names}
     entries = [AXES[axis][name] for axis, names in picks.items() for name in names if name in AXES[axis]]
     found |= {f"trait.{trait}" for entry in entries for trait, value in entry.traits.items() if value is True}
+    found |= {tag for name in picks.get("architecture", ()) if name != AUTO for tag in _norms(ARCHITECTURES[name].options)}
     return frozenset({*found, f"regularizers.{NONE}"} if _unregularized(picks) else found)
+
+
+def _norms(options: Mapping[str, Value]) -> set[str]:
+    """Which players batch statistics run through."""
+    return {f"norm.{player}-batch" for player in ("generator", "discriminator") if options.get(f"{player}_norm") == "batch"}
 
 
 def _unregularized(picks: Mapping[Axis, tuple[str, ...]]) -> bool:
@@ -131,9 +139,20 @@ def _unregularized(picks: Mapping[Axis, tuple[str, ...]]) -> bool:
 def tags_of_recipe(name: str, recipe: Recipe) -> Tags:
     """A named GAN's tags: also its own name, how often its discriminator moves, and whether a penalty skips updates."""
     several = recipe.schedule.discriminator_steps > recipe.schedule.generator_steps
-    lazy = any(int(options("regularizers", one).get("every", 1)) > 1 for one in recipe.regularizers)
     tags = {f"recipe.{name}", f"schedule.{'several-steps' if several else 'one-step'}"}
-    return tags_of(chosen(recipe)) | tags | ({"schedule.lazy"} if lazy else set())
+    norms = _norms(options("architecture", recipe.architecture)) if recipe.architecture.name != AUTO else set()
+    picked = {tag for tag in tags_of(chosen(recipe)) if not tag.startswith("norm.")}  # its own options decide
+    return frozenset(picked | tags | _pace(recipe) | norms)
+
+
+def _pace(recipe: Recipe) -> set[str]:
+    """What else rules may ask of how a recipe is trained."""
+    schedule = recipe.schedule
+    lazy = any(int(options("regularizers", one).get("every", 1)) > 1 for one in recipe.regularizers)
+    rates = {ramp.ends(player.learning_rate)[1] for player in (schedule.discriminator, schedule.generator)}
+    averaged = ramp.ends(schedule.ema)[1] > 0 or ramp.ends(schedule.ema_half_life)[1] > 0
+    holds = {"lazy": lazy, "two-rates": len(rates) > 1, "averaged": averaged, "large-batch": schedule.batch >= LARGE_BATCH}
+    return {f"schedule.{name}" for name, true in holds.items() if true}
 
 
 def variants(name: str, shape: Shape) -> list[Recipe]:
