@@ -7,7 +7,7 @@ from ganwise.catalog import AUTO
 from ganwise.data import Dataset
 from ganwise.recipe import Choice, Recipe
 from ganwise.shapes import takes
-from ganwise.types import Shape, Unusable, Value
+from ganwise.types import Shape, Unusable
 
 
 def resolve(recipe: Recipe, shape: Shape) -> Recipe:
