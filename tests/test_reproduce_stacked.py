@@ -13,10 +13,11 @@ import torch
 from conftest import Answer
 from torch import nn
 
+from ganwise.artifacts import rows
 from ganwise.build import build
 from ganwise.reproduce import sets, stacked
 from ganwise.reproduce.stacked import ARMS, BURN_IN, STEPS, borne_out, conclude, counted, interval, judge, read, recipe
-from ganwise.reproduce.work import Row, lines
+from ganwise.reproduce.work import Row
 
 
 class Brightness(nn.Module):
@@ -123,4 +124,4 @@ def test_the_sample_runs_all_four_losses(call: Callable[..., Answer]) -> None:
     assert found["cost"]["cells"] == 5
     assert len(found["ours"]) == 8
     assert found["pictures"] == ["modes.png", "samples.png"]
-    assert lines(Path("runs/reproduce-stacked-mnist/work/rp-r1-r2-0/curve.jsonl"))[-1]["step"] == STEPS["sample"]
+    assert list(rows(Path("runs/reproduce-stacked-mnist/work/rp-r1-r2-0/curve.jsonl")))[-1]["step"] == STEPS["sample"]

@@ -84,6 +84,24 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def append_row(file: Path, row: Mapping[str, Any]) -> None:
+    """One more line of a JSON-lines file."""
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(to_json(row) + "\n")
+
+
+def rows(file: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON-lines file, but for a last line that a kill cut short; none where there is no file."""
+    if file.is_file():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict):
+                yield row
+
+
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -139,22 +157,8 @@ class RunDirectory:
         content = self.read() if self.run.is_file() else {"format": FORMAT}
         write_json(self.run, content | fields)
 
-    def append(self, file: Path, row: Mapping[str, Any]) -> None:
-        with file.open("a", encoding="utf-8") as lines:
-            lines.write(to_json(row) + "\n")
-
     def records(self) -> list[Record]:
-        return [Record.from_json(row) for row in self._rows(self.records_file) if "step" in row]
+        return [Record.from_json(row) for row in rows(self.records_file) if "step" in row]
 
     def checks(self) -> list[dict[str, Any]]:
-        return list(self._rows(self.checks_file))
-
-    def _rows(self, file: Path) -> Iterator[dict[str, Any]]:
-        if file.is_file():
-            for line in file.read_text(encoding="utf-8").splitlines():
-                try:
-                    row = json.loads(line)
-                except ValueError:  # a last line that a kill cut short
-                    continue
-                if isinstance(row, dict):
-                    yield row
+        return list(rows(self.checks_file))

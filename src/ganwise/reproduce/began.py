@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ganwise import catalog, model
+from ganwise.artifacts import rows
 from ganwise.build import GAN
 from ganwise.data import Dataset, Split, content_hash, load
 from ganwise.features import Identity, ImageFeatures
@@ -22,7 +23,7 @@ from ganwise.reproduce import began_words, training
 from ganwise.reproduce.began_pictures import draw as draw
 from ganwise.reproduce.began_pictures import keep
 from ganwise.reproduce.inversion import ends_and_path
-from ganwise.reproduce.work import Cell, Conclusion, Row, Scale, Work, lines
+from ganwise.reproduce.work import Cell, Conclusion, Row, Scale, Work
 from ganwise.types import Record, Value
 
 GAMMAS = (0.3, 0.5, 0.7)
@@ -123,7 +124,7 @@ def followed(
 
     marks = range(0, steps + 1, 20 if work.scale == "sample" else 200)
     curve = training.run(recipe, data, folder, work, steps=steps, marks=list(marks), measure=look, seed=seed)
-    return curve, traced(lines(folder / "records.jsonl"), WINDOW if steps >= 4 * WINDOW else 20)
+    return curve, traced(list(rows(folder / "records.jsonl")), WINDOW if steps >= 4 * WINDOW else 20)
 
 
 def appearance(samples: np.ndarray, real: np.ndarray) -> dict[str, float]:

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ganwise.artifacts import write_bytes
+from ganwise.artifacts import rows, write_bytes
 from ganwise.reproduce.plots import COLORS, panels, save
-from ganwise.reproduce.work import Row, lines
+from ganwise.reproduce.work import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +78,7 @@ def motion(curve: Path, p: Floats, edges: Floats, out: Path) -> None:
     from matplotlib import pyplot
 
     frames = []
-    for point in lines(curve):
+    for point in rows(curve):
         figure, (panel,) = panels(width=3.6, height=2.8)
         stage(panel, point, p, edges)
         buffer = io.BytesIO()

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from ganwise import checkpoint, machine, model
-from ganwise.artifacts import to_json, write_bytes, write_json
+from ganwise.artifacts import append_row, rows, to_json, write_bytes, write_json
 from ganwise.build import GAN, build
 from ganwise.data import Dataset
 from ganwise.recipe import Recipe
-from ganwise.reproduce.work import Interrupted, Row, Work, lines
+from ganwise.reproduce.work import Interrupted, Row, Work
 from ganwise.train import train
 from ganwise.types import Record, Unusable
 
@@ -50,18 +50,16 @@ def run(
         raise ValueError(f"marks {missed} are no multiples of {every}, at which records are made")
     gan = build(recipe, data.shape, classes=len(data.classes), seed=seed, device=work.device)
     gan.precision = machine.precision(work.precision, work.device, gan.generator)
-    about = {"recipe": gan.recipe.model_dump(mode="json"), "seed": seed, "data": data.content, "precision": str(gan.precision)}
-    state = _opened(folder, about) or begin
+    state = _opened(folder, gan, data, seed) or begin
     records, curve = folder / "records.jsonl", folder / "curve.jsonl"
-    done = state.record.step if state else 0
     for file in (records, curve):
-        _cut(file, done)
+        _cut(file, state.record.step if state else 0)
     saved, record = state.record.seconds if state else 0.0, None
     for record in train(gan, data, steps=steps, seed=seed, every=every, start=state):
-        _append(records, record.as_json())
+        append_row(records, record.as_json())
         if record.step in marks or record.step == steps:
             with torch.random.fork_rng(devices=[]):
-                _append(curve, {"step": record.step, "seconds": record.seconds, **measure(gan, record)})
+                append_row(curve, {"step": record.step, "seconds": record.seconds, **measure(gan, record)})
         ended = work.stop.interrupted or record.step == steps
         if ended or record.seconds - saved > CHECKPOINT_SECONDS:
             checkpoint.save(folder / "checkpoints", checkpoint.state(gan, record))
@@ -70,11 +68,12 @@ def run(
             raise Interrupted
     if record is not None:
         model.save(model.Model(gan, data.classes), folder / "model.safetensors")
-    return lines(curve)
+    return list(rows(curve))
 
 
-def _opened(folder: Path, about: Mapping[str, Any]) -> checkpoint.State | None:
+def _opened(folder: Path, gan: GAN, data: Dataset, seed: int) -> checkpoint.State | None:
     """The newest state in the folder, if it holds one; else the folder is begun."""
+    about = {"recipe": gan.recipe.model_dump(mode="json"), "seed": seed, "data": data.content, "precision": str(gan.precision)}
     told = folder / "run.json"
     if not told.is_file():
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,13 +87,8 @@ def _opened(folder: Path, about: Mapping[str, Any]) -> checkpoint.State | None:
         return None
 
 
-def _append(file: Path, row: Mapping[str, Any]) -> None:
-    with file.open("a", encoding="utf-8") as lines:
-        lines.write(to_json(row) + "\n")
-
-
 def _cut(file: Path, step: int) -> None:
     """Takes away what was written after the checkpoint that the run goes on from."""
     if file.is_file():
-        whole = [row for row in lines(file) if row["step"] <= step]
+        whole = [row for row in rows(file) if row["step"] <= step]
         write_bytes(file, "".join(to_json(row) + "\n" for row in whole).encode())

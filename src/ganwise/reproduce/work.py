@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol, cast
 import torch
 
 import ganwise
-from ganwise.artifacts import read_json, write_json
+from ganwise.artifacts import read_json, rows, write_json
 from ganwise.reproduce.experiments import Experiment, described
 from ganwise.study.trial import Stop
 from ganwise.types import Unusable, Value
@@ -124,9 +124,9 @@ def reproduce(work: Work, out: Path, only: Sequence[str] = ()) -> dict[str, Any]
 def conclude(experiment: Experiment, out: Path, scale: Scale) -> dict[str, Any]:
     """Makes ``result.json`` and the pictures from the cells in ``out``, and returns the result."""
     module = module_of(experiment)
-    rows = rows_in(out) + (unfinished(out) if getattr(module, "GROWS", False) else [])
-    found = module.conclude(experiment.name, rows, scale)
-    module.draw(experiment.name, rows, out)
+    cells = rows_in(out) + (unfinished(out) if getattr(module, "GROWS", False) else [])
+    found = module.conclude(experiment.name, cells, scale)
+    module.draw(experiment.name, cells, out)
     result = {
         "format": 1,
         "name": experiment.name,
@@ -135,11 +135,11 @@ def conclude(experiment: Experiment, out: Path, scale: Scale) -> dict[str, Any]:
         "verdict": found.verdict,
         "because": found.because,
         "notes": list(found.notes),
-        "cost": {"cpu_seconds": round(sum(float(row.get("cpu_seconds", 0)) for row in rows), 1), "cells": len(rows)},
-        "runs": {row["cell"]: _hash(row) for row in rows},
+        "cost": {"cpu_seconds": round(sum(float(row.get("cpu_seconds", 0)) for row in cells), 1), "cells": len(cells)},
+        "runs": {row["cell"]: _hash(row) for row in cells},
         "pictures": sorted(file.name for file in out.iterdir() if file.suffix in (".png", ".gif")),
         "versions": {"ganwise": ganwise.__version__, "torch": torch.__version__, "python": platform.python_version()},
-        "rows": rows,
+        "rows": cells,
     }
     write_json(out / "result.json", result)
     return described(experiment, result)
@@ -154,22 +154,11 @@ def unfinished(out: Path) -> list[Row]:
     """A row of each run that is under way: its curve so far, with the last point's numbers. For experiments without an end."""
     found = []
     for folder in sorted((out / "work").glob("*")):
-        curve = lines(folder / "curve.jsonl")
+        curve = list(rows(folder / "curve.jsonl"))
         if curve and not (out / "cells" / f"{folder.name}.json").is_file():
             told = read_json(folder / "run.json")
             about = {"cell": folder.name, "unfinished": True, "seed": told["seed"], "cpu_seconds": round(curve[-1]["seconds"], 1)}
             found.append({**curve[-1], **about, "curve": curve})
-    return found
-
-
-def lines(file: Path) -> list[Row]:
-    """The rows of a JSON-lines file, but for one that a kill cut short."""
-    found = []
-    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
     return found
 
 
