@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ganwise.artifacts import RunDirectory, claim, read_json, sha256, to_json, write_bytes, write_json
+from ganwise.artifacts import RunDirectory, append_row, claim, read_json, sha256, to_json, write_bytes, write_json
 from ganwise.types import Record, Score, Unusable
 
 
@@ -87,7 +87,7 @@ def test_records_survive_a_kill_in_the_middle_of_a_line(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     records = [Record(20, 1280, 0.5, {"loss_d": 1.5}), Record(40, 2560, 1.0, {"loss_d": float("inf")})]
     for record in records:
-        run.append(run.records_file, record.as_json())
+        append_row(run.records_file, record.as_json())
     with run.records_file.open("a") as lines:
         lines.write('[1, 2]\n{"loss_d": 1}\n{"step": 60, "ima')
     assert run.records() == records

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from ganwise import report
-from ganwise.artifacts import RunDirectory, to_json, write_json
+from ganwise.artifacts import RunDirectory, append_row, to_json, write_json
 from ganwise.audit import audit
 from ganwise.data import load
 from ganwise.report import curves, grids, words
@@ -67,9 +67,9 @@ def _run(path: Path, name: str | None, seed: int, kid: Any = 0.01, verdict: str 
     for step in range(20, 420, 20):
         signals = {"loss_d": 1.3, "loss_g": 0.7 + step / 1e3, "grad_d": 1.0, "grad_g": 10.0 ** (-step / 100), "spread": 0.9}
         signals |= {"accuracy_real": 0.7, "accuracy_fake": 0.6, "k": 0.1, "m_global": 0.2}
-        run.append(run.records_file, {"step": step, "images": step * 64, "seconds": step / 100, **signals})
+        append_row(run.records_file, {"step": step, "images": step * 64, "seconds": step / 100, **signals})
     for step in (40, 200, 400):
-        run.append(run.checks_file, {"step": step, "seconds": step / 100, "kid": 1 / step, "coverage": 0.5})
+        append_row(run.checks_file, {"step": step, "seconds": step / 100, "kid": 1 / step, "coverage": 0.5})
         _grid(run.grids / f"{step:08d}.png", step)
     _grid(run.grid, seed)
     _grid(run.real_grid, 9)
@@ -281,8 +281,8 @@ def test_scores_that_are_not_finite_or_missing_are_said_not_drawn(folder: Path) 
     ]
     _change(folder / "race.json", ranking=rows)
     run = RunDirectory(folder / "runs" / "r1gan-s0")
-    run.append(run.records_file, {"step": 420, "images": 1, "seconds": 4.2, "loss_d": float("nan"), "loss_g": float("inf")})
-    run.append(run.checks_file, {"step": 420, "seconds": 4.2, "kid": float("inf")})
+    append_row(run.records_file, {"step": 420, "images": 1, "seconds": 4.2, "loss_d": float("nan"), "loss_g": float("inf")})
+    append_row(run.checks_file, {"step": 420, "seconds": 4.2, "kid": float("inf")})
     page = _page(folder)
     assert "not finite" in page
     assert "not scored" in page

@@ -124,7 +124,7 @@ def evaluate(path: Path, n: int | None, device: str, features: str, protocol: st
     else:
         found = emulate(data, protocol, features, device).scores(generator.sample, SCORE_SEED)
     scores = [s._asdict() for s in found]
-    if n is None and not features and "job" not in told:  # those of a race stay as they were compared
+    if n is None and not features and protocol == OWN and "job" not in told:  # those of a race stay as they were compared
         with suppress(OSError):  # a run on a read-only disk can be scored all the same
             write_json(run.scores, {"scores": scores})
     show.result({"scores": scores, "out": str(run.path)}, json, lambda: show.scores(scores))

@@ -47,5 +47,5 @@ def _one(log_p: Tensor) -> tuple[float, float]:
     marginal = log_p.logsumexp(0) - np.log(len(log_p))
     # a class that no sample may have: 0 log 0 is 0
     divergence = torch.where(log_p > -torch.inf, log_p.exp() * (log_p - marginal), 0.0).sum(1)
-    score = float(divergence.mean().exp())
+    score = max(float(divergence.mean().exp()), 1.0)  # rounding may take it below what no distribution has
     return score, score * sqrt(float(divergence.var()) / len(log_p))

@@ -40,31 +40,32 @@ def dcgan(
     assert stages is not None, "build refuses other sides"
     bottom, halvings = stages
     channels = [width * 2**k for k in range(halvings)]  # at side/2, side/4, ..., bottom
-
-    def norm_g(channels: int) -> list[nn.Module]:
-        return [labels.normalize(channels)] if generator_norm == "batch" else []
-
-    def norm_d(channels: int) -> list[nn.Module]:
-        return [nn.BatchNorm2d(channels)] if discriminator_norm == "batch" else []
-
-    top = channels[-1]
-    up: list[nn.Module] = [nn.Linear(labels.inputs(latent), top * bottom * bottom), nn.Unflatten(1, (top, bottom, bottom))]
-    up += [*norm_g(top), nn.ReLU()]
-    for inputs, outputs in pairwise(reversed(channels)):
-        up += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=generator_norm == "none")]
-        up += [*norm_g(outputs), nn.ReLU()]
-    up += [nn.ConvTranspose2d(width, shape[0], 4, 2, 1), nn.Tanh()]
-
-    down: list[nn.Module] = [nn.Conv2d(labels.shape(shape)[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]
-    for inputs, outputs in pairwise(channels):
-        down += [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=discriminator_norm == "none")]
-        down += [*norm_d(outputs), nn.LeakyReLU(0.2)]
-    trunk = nn.Sequential(*down, nn.Flatten())
-
-    networks = Networks(
-        Generator(Stack(*up), latent, prior, labels),
-        labels.scorer(trunk, top * bottom * bottom, shape),
-    )
+    size = channels[-1] * bottom * bottom
+    first: list[nn.Module] = [nn.Linear(labels.inputs(latent), size), nn.Unflatten(1, (channels[-1], bottom, bottom))]
+    synthesis = Stack(*first, *_up(channels, shape[0], labels, generator_norm))
+    trunk = nn.Sequential(*_down(labels.shape(shape)[0], channels, discriminator_norm), nn.Flatten())
+    networks = Networks(Generator(synthesis, latent, prior, labels), labels.scorer(trunk, size, shape))
     for network in networks[:2]:
         initialize(network)
     return networks
+
+
+def _up(channels: list[int], planes: int, labels: Labels, norm: Norm) -> list[nn.Module]:
+    """From the smallest map to an image of ``planes``."""
+
+    def active(channels: int) -> list[nn.Module]:
+        return [*([labels.normalize(channels)] if norm == "batch" else []), nn.ReLU()]
+
+    layers = active(channels[-1])
+    for inputs, outputs in pairwise(reversed(channels)):
+        layers += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=norm == "none"), *active(outputs)]
+    return [*layers, nn.ConvTranspose2d(channels[0], planes, 4, 2, 1), nn.Tanh()]
+
+
+def _down(planes: int, channels: list[int], norm: Norm) -> list[nn.Module]:
+    """From an image of ``planes`` to the smallest map; no normalization behind the first layer."""
+    layers: list[nn.Module] = [nn.Conv2d(planes, channels[0], 4, 2, 1), nn.LeakyReLU(0.2)]
+    for inputs, outputs in pairwise(channels):
+        layers += [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=norm == "none")]
+        layers += [*([nn.BatchNorm2d(outputs)] if norm == "batch" else []), nn.LeakyReLU(0.2)]
+    return layers

@@ -19,7 +19,8 @@ class Maxout(nn.Module):
         self.linear, self.pieces = nn.Linear(inputs, units * pieces), pieces
 
     def forward(self, x: Tensor) -> Tensor:
-        # pieces outside: the maximum then runs over rows that lie side by side in memory, 1.25 times as fast
+        # pieces outside: the maximum then runs over rows that lie side by side in memory. Of the whole step of 2014 that is
+        # 1.1 times as fast in float32 and 1.5 times in bfloat16 (one thread of a CPU)
         pieces: Tensor = self.linear(x).unflatten(1, (self.pieces, -1))
         return pieces.amax(1)
 

@@ -87,16 +87,8 @@ def original(
     Source: goodfellow2014gan, section 5; goodfellow2014code, mnist.yaml, cifar10_fully_connected.yaml and tfd_pretrain.
     """
     _known(second, output)
-    dimensions, faint = math.prod(shape), -2.0 if most else 0.0
-    first = labels.inputs(latent)
-    layers: list[nn.Module] = [Affine(math.sqrt(3))] if prior == "uniform" else []
-    for _ in range(stages - 1):
-        layers += [_dense(first, width, most=most), nn.ReLU(), _dense(width, latent, most=most, bias=faint), nn.Sigmoid()]
-        first = latent
-    layers += [_dense(first, width, most=most), nn.ReLU()]
-    layers += [_dense(width, width, most=most, bias=faint if second == "sigmoid" else 0.0)]
-    layers += [nn.ReLU() if second == "relu" else nn.Sigmoid(), *_last(width, dimensions, output, most)]
-
+    layers = [*_scaled(prior), *_hidden(labels.inputs(latent), latent, width, second, stages, most)]
+    layers += _last(width, math.prod(shape), output, most)
     inputs = math.prod(labels.shape(shape))
     trunk = nn.Sequential(
         *(_seen(output), nn.Flatten(), nn.Dropout(input_dropout), _maxout(inputs, units, pieces, most)),
@@ -128,9 +120,8 @@ def original_convolutional(
     Source: goodfellow2014code, cifar10_convolutional.yaml.
     """
     side = (shape[1] - 5) // 3 + 1
-    first = labels.inputs(latent)
-    layers: list[nn.Module] = [Affine(math.sqrt(3))] if prior == "uniform" else []
-    layers += [_dense(first, width), nn.ReLU(), _dense(width, maps * side**2), nn.Sigmoid(), nn.Unflatten(1, (maps, side, side))]
+    layers = [*_scaled(prior), _dense(labels.inputs(latent), width), nn.ReLU()]
+    layers += [_dense(width, maps * side**2), nn.Sigmoid(), nn.Unflatten(1, (maps, side, side))]
     up = nn.ConvTranspose2d(maps, shape[0], 5, stride=3, output_padding=(shape[1] - 5) % 3, bias=False)
     layers += [_uniform(up, 0.05), Untied(shape), Affine(0.25)]
 
@@ -138,12 +129,8 @@ def original_convolutional(
     trunk = nn.Sequential(
         *(Affine(4.0), nn.Dropout(input_dropout), MaxoutConv(planes, channels, 8, 4, pieces), nn.MaxPool2d(4, 2, ceil_mode=True)),
         *(nn.Dropout(dropout), MaxoutConv(channels, channels, 8, 3, pieces), nn.MaxPool2d(4, 2, ceil_mode=True)),
-        *(
-            nn.Dropout(dropout),
-            MaxoutConv(channels, last_channels, 5, 3, pieces),
-            nn.MaxPool2d(2, 2, ceil_mode=True),
-            nn.Flatten(),
-        ),
+        *(nn.Dropout(dropout), MaxoutConv(channels, last_channels, 5, 3, pieces), nn.MaxPool2d(2, 2, ceil_mode=True)),
+        nn.Flatten(),
     )
     with torch.no_grad():
         found = trunk(torch.zeros(1, planes, *shape[1:])).shape[1]
@@ -186,6 +173,23 @@ def _pair(synthesis: Stack, trunk: nn.Module, features: int, latent: int, prior:
         if isinstance(module, nn.Linear) and module.out_features <= max(labels.classes, 1):
             _uniform(module, 0.005)
     return Networks(Generator(synthesis, latent, prior, labels), discriminator)
+
+
+def _scaled(prior: Prior) -> list[nn.Module]:
+    """What gives uniform latents variance 1."""
+    return [Affine(math.sqrt(3))] if prior == "uniform" else []
+
+
+def _hidden(first: int, latent: int, width: int, second: str, stages: int, most: float) -> list[nn.Module]:
+    """A generator's layers but the last."""
+    layers: list[nn.Module] = []
+    faint = -2.0 if most else 0.0
+    for _ in range(stages - 1):
+        layers += [_dense(first, width, most=most), nn.ReLU(), _dense(width, latent, most=most, bias=faint), nn.Sigmoid()]
+        first = latent
+    layers += [_dense(first, width, most=most), nn.ReLU()]
+    layers += [_dense(width, width, most=most, bias=faint if second == "sigmoid" else 0.0)]
+    return [*layers, nn.ReLU() if second == "relu" else nn.Sigmoid()]
 
 
 def _seen(output: str) -> Affine:

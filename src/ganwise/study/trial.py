@@ -18,7 +18,7 @@ import torch
 
 import ganwise
 from ganwise import checkpoint, doctor, interrupts, machine, model, pictures
-from ganwise.artifacts import RunDirectory, write_json
+from ganwise.artifacts import RunDirectory, append_row, write_json
 from ganwise.build import GAN, build
 from ganwise.data import Dataset, open_saved
 from ganwise.evaluate import Bench, prepare
@@ -165,7 +165,7 @@ class Trial:
         pending = [c for c in CHECKS if c > self.limit.share(record, 0.0)]
         begin, saved = time.monotonic(), record.step
         for record in train(gan, self.data, steps=self.limit.steps or sys.maxsize, seed=self.seed, start=state):
-            self.run.append(self.run.records_file, record.as_json())
+            append_row(self.run.records_file, record.as_json())
             share = self.limit.share(record, time.monotonic() - begin)
             self.show(record, share)
             finite = bool(np.isfinite(list(record.signals.values())).all())
@@ -216,7 +216,7 @@ class Trial:
             else numbers.get(ranking_metric(self.data.kind), float("inf"))
         )
         pictures.save(pictures.picture(fakes[: self._tiles()], self._real()), self.run.grids / f"{record.step:08d}.png")
-        self.run.append(self.run.checks_file, {"step": record.step, "seconds": record.seconds, **numbers})
+        append_row(self.run.checks_file, {"step": record.step, "seconds": record.seconds, **numbers})
         if value < self.best or not self.run.model.is_file():
             self.best = value
             best = {"step": record.step, "seconds": record.seconds, "images": record.images, **numbers}
