@@ -1,22 +1,28 @@
-"""Selection: the four questions answered for audited data, the search space counted, and a short list with reasons."""
+"""Selection: the four questions answered for an application, the search space counted, and a short list with reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ganwise.knowledge import Disagreement, disagreements
+from pydantic import BaseModel
+
+from ganwise.knowledge import Disagreement, Rule, disagreements
 from ganwise.select.answers import Question, answer, describe
-from ganwise.select.facts import WANTS, Device, gather, known
+from ganwise.select.application import WANTS, Application, Device, known
+from ganwise.select.facts import agree, gather, imagined
 from ganwise.select.funnel import Removed, Stage, narrow
-from ganwise.select.judge import Reason, Undecided, apply
+from ganwise.select.judge import Reason, Undecided, apply, reasons
 from ganwise.select.shortlist import Candidate, Excluded, Option, candidates, excluded, options, shorten
 from ganwise.select.space import possible
 from ganwise.types import Audit, Unusable, Value
 
 
 class Advice(NamedTuple):
-    """What selection says about an application. Counts are combinations of this catalog's four axes."""
+    """What selection says about an application. Counts are combinations of this catalog's four axes.
+
+    ``fired`` and ``considered`` are all rules that apply and all named GANs that were judged, the listed ones among them.
+    """
 
     questions: tuple[Question, ...]
     before: int
@@ -28,62 +34,86 @@ class Advice(NamedTuple):
     disagreements: tuple[Disagreement, ...]
     undecided: tuple[Undecided, ...]
     facts: Mapping[str, Value]
+    application: Application
+    assumed: tuple[str, ...]
+    warnings: tuple[str, ...]
+    fired: tuple[Rule, ...]
+    considered: tuple[Option, ...]
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "questions": [_row(question) for question in self.questions],
-            "before": self.before,
-            "valid": self.valid,
-            "after": self.after,
-            "funnel": [{**_row(stage), "removed": [_row(r) for r in stage.removed]} for stage in self.funnel],
-            "candidates": [
-                {**_row(c), "recipe": c.recipe.model_dump(mode="json"), "reasons": [_row(r) for r in c.reasons]}
-                for c in self.candidates
-            ],
-            "excluded": [_row(one) for one in self.excluded],
-            "disagreements": [{"name": d.name, "says": d.says, "sources": list(d.sources)} for d in self.disagreements],
-            "undecided": [_row(one) for one in self.undecided],
-            "facts": dict(self.facts),
-        }
+        said = {name: plain(value) for name, value in self._asdict().items() if name not in ("fired", "considered")}
+        said["application"] = self.application.said
+        said["disagreements"] = [{"name": d.name, "says": d.says, "sources": list(d.sources)} for d in self.disagreements]
+        return said
 
 
-def _row(one: Any) -> dict[str, Any]:
-    """A named tuple as JSON has it."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in one._asdict().items()}
+def plain(value: Any) -> Any:
+    """A value as JSON has it: named tuples and models by their fields, tuples as lists."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: plain(part) for name, part in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def select(
-    audit: Audit,
+    audit: Audit | Application | None = None,
     want: Sequence[str] = (),
     *,
-    device: Device = "cpu",
+    application: Application | None = None,
+    device: Device | None = None,
     seconds: float | None = None,
     limit: int = 8,
+    without: Sequence[str] = (),
+    rules: Sequence[Rule] = (),
 ) -> Advice:
-    """The short list for an application: its audited data, what it needs, and ``seconds`` of computing on ``device``.
+    """The short list for audited data, for an application that somebody describes, or for both.
+
+    ``device`` and ``seconds`` of computing are facts only where stated. ``without`` names rules to switch off; ``rules`` are
+    the user's own, as `ganwise.knowledge.own` reads them.
 
     Raises:
-        Unusable: An unknown need, or a short list of none.
+        Unusable: Data and application contradict each other or say too little, an unknown need or rule, or a short
+            list of none.
     """
     if limit < 1:
         raise Unusable(f"limit: a short list has at least one candidate, not {limit}")
-    facts = gather(audit, want, device, seconds)
-    rules, undecided = apply(facts)
-    stages, left, spaces = narrow(audit.shape, rules)
-    ranked = options(audit.shape, rules, facts)
-    picked = shorten(ranked, limit)
-    first, *rest = (answer(number, spaces[number], left, rules) for number in (1, 2, 3, 4))
+    if isinstance(audit, Application):
+        audit, application = None, audit
+    said = application or Application()
+    if audit is not None:
+        agree(audit, said)
+    seen = audit or imagined(said)
+    facts = gather(seen, want, device or "unknown", seconds, said)
+    fired, undecided = apply(facts, rules, without)
+    return _advise(seen, said, facts, fired, undecided, limit)
+
+
+def _advise(
+    seen: Audit, said: Application, facts: Mapping[str, Value], fired: Sequence[Rule], undecided: Sequence[Undecided], limit: int
+) -> Advice:
+    stages, left, spaces = narrow(seen.shape, fired)
+    ranked = options(seen.shape, fired, facts)
+    picked = shorten([option for option in ranked if reasons(fired, option.tags)], limit)  # nothing is listed without a reason
+    first, *rest = (answer(number, spaces[number], left, fired) for number in (1, 2, 3, 4))
     return Advice(
-        questions=(first._replace(answer=f"for {describe(audit)}: {first.answer}"), *rest),
+        questions=(first._replace(answer=f"for {describe(seen)}: {first.answer}"), *rest),
         before=stages[0].left,
-        valid=len(possible(audit.shape)),
+        valid=len(possible(seen.shape)),
         after=len(left),
         funnel=tuple(stages),
-        candidates=candidates(picked, rules),
-        excluded=excluded(ranked, audit.shape, facts),
+        candidates=candidates(picked, fired),
+        excluded=excluded(ranked, seen.shape, facts),
         disagreements=_touching(ranked, facts),
         undecided=tuple(undecided),
         facts=facts,
+        application=said,
+        assumed=(),
+        warnings=(),
+        fired=tuple(fired),
+        considered=tuple(ranked),
     )
 
 
@@ -100,6 +130,7 @@ def _touching(ranked: Sequence[Option], facts: Mapping[str, Value]) -> tuple[Dis
 __all__ = [
     "WANTS",
     "Advice",
+    "Application",
     "Candidate",
     "Device",
     "Excluded",

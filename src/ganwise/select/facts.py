@@ -1,28 +1,13 @@
-"""The facts that rules read: the audit's, and those computed from them. All logic of selection's conditions stands here."""
+"""The facts that rules read: of an audit, said by a person, and computed. All logic of selection's conditions stands here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
-from typing import Literal
 
-from ganwise.catalog import closest
+from ganwise.select.application import WANTS, Application, Device, known
 from ganwise.shapes import takes
-from ganwise.types import Audit, Unusable, Value
-
-Device = Literal["cpu", "cuda", "mps", "unknown"]
-
-WANTS = (
-    "diversity",
-    "quality",
-    "stability",
-    "convergence-measure",
-    "reconstruction",
-    "generalization",
-    "speed",
-    "coverage",
-)
-"""What an application may need."""
+from ganwise.types import Audit, Shape, Unusable, Value
 
 TINY_SIDE = 16  # pixels: below it a convolution sees little more than the whole; 8x8 digits are measured, 28x28 differ
 SPARSE_BACKGROUND = 0.4  # ours: digits and MNIST lie above, photographs far below
@@ -30,40 +15,160 @@ SPARSE_CONSTANT = 0.25  # ours, as above
 THIN = 0.5  # intrinsic dimensions per dimension, below which the data count as a thin manifold; ours
 LOW_SECONDS = 3600.0  # one accelerator hour: the framework's reviewers call less than this a tiny budget
 HIGH_SECONDS = 86400.0
+FEW_LABELED = 0.1  # what "few labels" is taken for where nobody says how many; ours
+
+STATES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("kind", "height", "width", "channels", "columns"), ("shape",)),
+    "n": ("n",),
+    "classes": ("n_classes",),
+    "labels": ("labels",),
+    "labeled_share": ("labels",),
+    "domain": ("domain",),
+    "aligned": ("aligned",),
+    "sparse": ("sparse_image",),
+    "discrete": ("discrete",),
+    "device": ("device",),
+    "memory_gb": ("memory_gb",),
+    "seconds": ("budget_seconds",),
+    "private": ("private",),
+    "want": ("want",),
+    "title": (),
+}
+"""Which facts a statement of an `Application` is about."""
+
+DEPENDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("kind", "dimensions", "channels", "side"), ("shape",)),
+    **dict.fromkeys(("tiny_image", "needs_convolution", "valid_side", "toy"), ("shape",)),
+    **{f"want.{need}": ("want",) for need in WANTS},
+    "n_train": ("n",),
+    "n_validation": ("n",),
+    "n_test": ("n",),
+    "labels": ("n_classes",),
+    "labeled_share": ("labels", "n_classes"),
+    "domain": ("n_classes",),
+    "single_domain": ("domain",),
+    "sparse_image": ("shape", "background_share", "constant_pixel_share"),
+    "thin_manifold": ("shape", "intrinsic_dimension"),
+    "discrete": ("shape", "discrete_columns"),
+    "compute": ("device", "budget_seconds"),
+    "divergence_reason": ("want.coverage",),
+    "private": ("want.privacy",),
+}
+"""From what each computed fact is computed. What is no key here is measured by the audit or said by a person."""
 
 
-def known(want: Sequence[str]) -> None:
-    """Refuses a need that nobody has heard of.
-
-    Raises:
-        Unusable: A need outside `WANTS`.
-    """
-    for need in want:
-        if need not in WANTS:
-            raise Unusable(f"--want {need}: unknown need: {closest(need, WANTS)}")
+def moved(facts: Iterable[str]) -> frozenset[str]:
+    """Every fact that may change when these do: themselves, and all that is computed from them."""
+    found = set(facts)
+    while more := {fact for fact, origins in DEPENDS.items() if found & set(origins)} - found:
+        found |= more
+    return frozenset(found)
 
 
-def gather(audit: Audit, want: Sequence[str], device: Device, seconds: float | None) -> dict[str, Value]:
-    """Every fact that is known, by name; an unknown one is absent.
+def gather(
+    audit: Audit,
+    want: Sequence[str] = (),
+    device: Device = "unknown",
+    seconds: float | None = None,
+    said: Application | None = None,
+) -> dict[str, Value]:
+    """Every fact that is known, by name; an unknown one is absent. ``want``, ``device``, ``seconds`` come before what was said.
 
     Raises:
         Unusable: A need outside `WANTS`.
     """
     known(want)
-    facts: dict[str, Value] = {**_of_shape(audit), **audit.facts}
+    said = said or Application()
+    want = (*want, *said.want)
+    device = said.device or "unknown" if device == "unknown" else device
+    seconds = said.seconds if seconds is None else seconds
+    facts: dict[str, Value | None] = {**_of_shape(audit), **audit.facts}
     facts.setdefault("n_train", facts["n"])
-    facts.setdefault("labeled_share", 1.0 if audit.classes else 0.0)
     facts.setdefault("labels", "all" if audit.classes else "none")
-    facts["domain"] = _domain(facts)
-    facts["sparse_image"] = _sparse(facts)
+    facts.setdefault("labeled_share", 1.0 if audit.classes else 0.0)
+    facts["domain"] = _domain(facts, said)
+    facts["single_domain"] = facts["domain"] == "single"
+    facts["sparse_image"] = _sparse(facts, said)
     facts["thin_manifold"] = _thin(facts)
-    facts["discrete"] = facts["kind"] == "vector" and int(facts.get("discrete_columns", 0)) > 0
+    facts["discrete"] = _discrete(facts, said)
+    facts["device"], facts["budget_seconds"], facts["memory_gb"] = device, seconds, said.memory_gb
     facts["compute"] = _compute(device, seconds)
     facts["divergence_reason"] = "cover" if "coverage" in want else "none"
+    facts["aligned"] = said.aligned
+    facts["private"] = True if "privacy" in want else said.private
     facts |= {f"want.{need}": need in want for need in WANTS}
-    if seconds is not None:
-        facts["budget_seconds"] = seconds
-    return {name: value for name, value in sorted(facts.items()) if value not in ("unknown", None)}
+    return {name: value for name, value in sorted(facts.items()) if value is not None and value != "unknown"}
+
+
+def imagined(said: Application, measured: Mapping[str, Value] | None = None) -> Audit:
+    """What an audit would see of data that nobody has brought yet, beside facts measured elsewhere.
+
+    Raises:
+        Unusable: What was said does not suffice; the line names what is missing.
+    """
+    shape = said.shape
+    missing = [] if shape else ["the size (--image 64x64x3 for images, --columns 12 for tables)"]
+    missing += [] if said.n else ["the number of samples (--n 5000)"]
+    labeled = said.labels in ("few", "all") or bool(said.labeled_share)
+    missing += ["the number of classes (--classes 10)"] if labeled and not said.classes else []
+    if missing or shape is None:
+        raise Unusable(f"without DATA selection has to be told {', '.join(missing)}; or use --ask")
+    share = _labeled_share(said)
+    facts: dict[str, Value] = {"labels": "none" if not share else "few" if share < 0.5 else "all", "labeled_share": share}
+    facts |= {"n_classes": said.classes or 0, **(measured or {})}
+    return Audit("image" if len(shape) > 1 else "vector", shape, int(said.n or 0), (), facts, ())
+
+
+def _labeled_share(said: Application) -> float:
+    if said.labeled_share is not None:
+        return said.labeled_share
+    return {"all": 1.0, "few": FEW_LABELED}.get(said.labels or "none", 0.0)
+
+
+def observed(audit: Audit) -> Application:
+    """What an audit measured, as a person would say it."""
+    vector = {"columns": audit.shape[0]}
+    size = vector if audit.kind == "vector" else dict(zip(("channels", "height", "width"), audit.shape, strict=True))
+    n_classes = int(audit.facts.get("n_classes", len(audit.classes)))
+    share = float(audit.facts.get("labeled_share", 1.0 if n_classes else 0.0))
+    labels = str(audit.facts.get("labels", "all" if audit.classes else "none"))
+    exact = {} if labels == "none" or share in (0, 1) else {"labeled_share": share}
+    return Application.model_validate(
+        {"kind": audit.kind, "n": audit.n, "classes": n_classes, **size, **(exact or {"labels": labels})}
+    )
+
+
+def agree(audit: Audit, said: Application) -> None:
+    """Refuses a statement that the data contradict; what an audit can only guess a person may overrule.
+
+    Raises:
+        Unusable: With both sides, and what would be right.
+    """
+    seen = observed(audit).but(labels=str(audit.facts.get("labels", "all" if audit.classes else "none")))
+    for name, value in seen.said.items():
+        claim = getattr(said, name)
+        if claim is not None and claim != value:
+            raise Unusable(
+                f"{name} = {claim} contradicts the data, of which the audit says {name} = {value}: leave one of them out, "
+                f"or ask what would be with --compare {name}={claim}"
+            )
+
+
+def suppose(audit: Audit | None, said: Application, changes: Mapping[str, Value]) -> tuple[Audit, Application]:
+    """The application with some statements changed, and what an audit would then see: measured facts stay where they can.
+
+    Raises:
+        Unusable: A change to what can't be, or as `imagined`.
+    """
+    whole = said if audit is None else observed(audit).but(**said.said)
+    other = whole.but(**changes)
+    touched = [name for name in STATES if getattr(whole, name) != getattr(other, name)]
+    gone = moved(fact for name in touched for fact in STATES[name])
+    kept = {name: value for name, value in (audit.facts if audit else {}).items() if name not in gone}
+    if audit and "n" in touched and other.n:
+        share = int(audit.facts.get("n_train", audit.n)) / audit.n
+        kept["n_train"] = max(1, round(share * other.n))
+    return imagined(other, {k: v for k, v in kept.items() if k != "n_classes"}), other
 
 
 def _of_shape(audit: Audit) -> dict[str, Value]:
@@ -83,28 +188,40 @@ def _of_shape(audit: Audit) -> dict[str, Value]:
     return {**facts, "channels": channels, "side": side} if image else facts
 
 
-def _domain(facts: dict[str, Value]) -> Value:
+Facts = Mapping[str, Value | None]
+
+
+def _domain(facts: Facts, said: Application) -> Value:
     """Many where the audit can't tell and there are classes: mixing them is what makes a domain wide."""
-    said = facts.get("domain", "unknown")
-    return "many" if said == "unknown" and int(facts["n_classes"]) > 1 else said
+    if said.domain:
+        return "single" if said.domain == "one" else "many"
+    seen = facts.get("domain") or "unknown"
+    return "many" if seen == "unknown" and int(facts["n_classes"] or 0) > 1 else seen
 
 
-def _sparse(facts: dict[str, Value]) -> Value:
+def _sparse(facts: Facts, said: Application) -> Value:
     """Mostly background, or mostly pixels that never change."""
     if facts["kind"] != "image":
         return False
+    if said.sparse is not None:
+        return said.sparse
     limits = {"background_share": SPARSE_BACKGROUND, "constant_pixel_share": SPARSE_CONSTANT}
-    known = {name: float(facts[name]) for name in limits if name in facts}
-    return any(share >= limits[name] for name, share in known.items()) if known else "unknown"
+    shares = {name: float(value) for name in limits if (value := facts.get(name)) is not None}
+    return any(share >= limits[name] for name, share in shares.items()) if shares else "unknown"
 
 
-def _thin(facts: dict[str, Value]) -> Value:
+def _thin(facts: Facts) -> Value:
     """Whether the data fill few of their dimensions; images always do."""
     if facts["kind"] == "image":
         return True
-    if not facts.get("intrinsic_dimension"):
-        return "unknown"
-    return float(facts["intrinsic_dimension"]) < THIN * float(facts["dimensions"])
+    intrinsic = facts.get("intrinsic_dimension")
+    return float(intrinsic) < THIN * float(facts["dimensions"] or 1) if intrinsic else "unknown"
+
+
+def _discrete(facts: Facts, said: Application) -> Value:
+    if facts["kind"] != "vector":
+        return False
+    return said.discrete if said.discrete is not None else int(facts.get("discrete_columns") or 0) > 0
 
 
 def _compute(device: Device, seconds: float | None) -> Value:
@@ -114,3 +231,6 @@ def _compute(device: Device, seconds: float | None) -> Value:
     if device == "unknown" or seconds is None:
         return "unknown"
     return "high" if seconds >= HIGH_SECONDS else "medium"
+
+
+__all__ = ["DEPENDS", "STATES", "Device", "Shape", "agree", "gather", "imagined", "known", "moved", "observed", "suppose"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from ganwise.knowledge import Effect, Rule, Strength, rules
 from ganwise.select.space import Tags
-from ganwise.types import Value
+from ganwise.types import Unusable, Value
 
 WEIGHTS: Mapping[Strength, float] = {"theorem": 4.0, "replicated": 3.0, "reported": 2.0, "folklore": 1.0}
 """By how much one rule moves a score. Ours: only their order carries meaning."""
@@ -17,12 +19,14 @@ _SIGNS: Mapping[Effect, float] = {"prefers": 1.0, "avoids": -1.0, "requires": -2
 
 
 class Reason(NamedTuple):
-    """One rule's effect on one GAN."""
+    """One rule's effect on one GAN; ``points`` are what it adds to the score."""
 
     rule: str
     effect: Effect
     because: str
     sources: tuple[str, ...]
+    points: float = 0.0
+    strength: str = ""
 
 
 class Undecided(NamedTuple):
@@ -32,9 +36,36 @@ class Undecided(NamedTuple):
     unknown: tuple[str, ...]
 
 
-def apply(facts: Mapping[str, Value]) -> tuple[list[Rule], list[Undecided]]:
+def known_rules(own: Sequence[Rule] = (), without: Sequence[str] = ()) -> list[Rule]:
+    """Every rule of ours and of the user's ``own``, less those switched off.
+
+    Raises:
+        Unusable: A name in ``without`` that no rule has, or a rule of the user's named as another.
+    """
+    ours = {rule.name for rule in rules()}
+    names = ours | {rule.name for rule in own}
+    for name in without:
+        if name not in names:
+            raise Unusable(f"--without {name}: no such rule: {_likely(name, names)}")
+    kept = [rule for rule in rules() if rule.name not in without]
+    kept += [rule for rule in own if rule.name not in without or rule.name in ours]
+    for name, count in Counter(rule.name for rule in kept).items():
+        if count > 1:
+            raise Unusable(f"rule {name}: the name is taken; give yours another, or put it in place with --without {name}")
+    return kept
+
+
+def _likely(name: str, names: Iterable[str]) -> str:
+    """As `ganwise.catalog.closest`, without the list of all: there are too many."""
+    found = get_close_matches(name, names, n=3, cutoff=0.4)
+    return f"did you mean {' or '.join(found)}?" if found else "ganwise select DATA --explain names those that apply"
+
+
+def apply(
+    facts: Mapping[str, Value], own: Sequence[Rule] = (), without: Sequence[str] = ()
+) -> tuple[list[Rule], list[Undecided]]:
     """The rules that fire on these facts, and those that lack one."""
-    judged = [(rule, *rule.judge(facts)) for rule in rules()]
+    judged = [(rule, *rule.judge(facts)) for rule in known_rules(own, without)]
     undecided = [Undecided(rule.name, unknown) for rule, _, unknown in judged if unknown]
     return [rule for rule, fires, _ in judged if fires], undecided
 
@@ -64,9 +95,12 @@ def score(rules: Iterable[Rule], tags: Tags) -> float:
 
 def reasons(rules: Iterable[Rule], tags: Tags) -> tuple[Reason, ...]:
     """Every effect on a GAN with these tags, the weightiest first."""
-    found = [(abs(weight(rule, effect)), rule, effect) for rule in rules for effect in effects(rule, tags)]
-    found.sort(key=lambda item: -item[0])
-    return tuple(Reason(rule.name, effect, rule.because, rule.sources) for _, rule, effect in found)
+    found = [_reason(rule, effect) for rule in rules for effect in effects(rule, tags)]
+    return tuple(sorted(found, key=lambda reason: -abs(reason.points)))
+
+
+def _reason(rule: Rule, effect: Effect) -> Reason:
+    return Reason(rule.name, effect, rule.because, rule.sources, weight(rule, effect), rule.strength)
 
 
 def removal(asked: Sequence[Rule], tags: Tags) -> Reason | None:
@@ -79,4 +113,4 @@ def removal(asked: Sequence[Rule], tags: Tags) -> Reason | None:
     if not hard and net >= 0:
         return None
     rule, effect = min(hard or felt, key=lambda item: weight(*item))
-    return Reason(rule.name, effect, rule.because, rule.sources)
+    return _reason(rule, effect)
