@@ -12,6 +12,7 @@ from ganwise import knowledge
 from ganwise.catalog import AXES, RECIPES
 from ganwise.knowledge import bibtex
 from ganwise.knowledge.rule import read_condition, read_rule, read_target
+from ganwise.select.application import Application
 from ganwise.select.facts import gather
 from ganwise.types import Audit, Unusable, Value
 
@@ -48,7 +49,8 @@ def test_rules_have_names_of_their_own() -> None:
 
 def test_every_fact_that_a_rule_reads_is_one_that_selection_computes_or_an_audit_measures() -> None:
     measured: dict[str, Value] = {"domain": "many", "intrinsic_dimension": 5.0, "background_share": 0.5}
-    known = gather(Audit("image", (1, 8, 8), 99, (), measured, ()), (), "cpu", 60.0)
+    said = Application(aligned=True, memory_gb=8, private=False)
+    known = gather(Audit("image", (1, 8, 8), 99, (), measured, ()), (), "cpu", 60.0, said)
     read = {condition.fact for rule in (*RULES, *knowledge.disagreements()) for condition in rule.when}
     assert read <= known.keys()
 
