@@ -16,6 +16,7 @@ LAYERS = {
     "shapes": -1,
     "ramp": -1,
     "interrupts": -1,
+    "cache": -1,
     "__init__": 9,
     "__main__": 9,
     **dict.fromkeys(["objective", "controllers", "augmentations", "losses", "divergences", "regularizers", "networks"], 0),

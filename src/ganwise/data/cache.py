@@ -16,8 +16,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import platformdirs
-
+from ganwise.cache import cache_folder
 from ganwise.data.dataset import Dataset, as_json, content_hash, open_arrays, save_arrays, write_whole
 from ganwise.types import Value
 
@@ -26,11 +25,6 @@ BYTES_AT_MOST = 20 << 30
 # raised whenever a fact is measured in another way
 _FACTS_FORMAT = 1
 _DAMAGE = (OSError, ValueError, KeyError, TypeError)
-
-
-def cache_folder() -> Path:
-    """``$GANWISE_CACHE``, or the platform's place for caches."""
-    return Path(os.environ.get("GANWISE_CACHE") or platformdirs.user_cache_dir("ganwise"))
 
 
 def _source(fingerprint: str) -> Path:

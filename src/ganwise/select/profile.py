@@ -1,0 +1,61 @@
+"""How fast this machine trains, as ``ganwise bench`` has left it. Read by the cost of a short list, by no rank and no score."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from ganwise.cache import cache_folder
+
+_DENSE = ("mlp", "original")  # fully connected; everything else convolves
+
+
+class Timing(NamedTuple):
+    """One architecture's training: ``overhead`` seconds an update, and ``rate`` operations a second beyond that."""
+
+    architecture: str
+    precision: str
+    overhead: float
+    rate: float
+    usual: bool = True  # the precision that a run takes by itself here
+
+
+class Profile(NamedTuple):
+    """``machine`` is platform, processor, threads, version of torch and date, in words."""
+
+    machine: str
+    timings: tuple[Timing, ...]
+
+    def seconds(self, architecture: str, operations: float, updates: float) -> float:
+        """Expected seconds for so many operations in so many updates of either player.
+
+        An architecture that was not timed counts as the slowest of its kind that was: fully connected, or convolutional.
+        """
+        usual = [one for one in self.timings if one.usual]
+        own = [one for one in usual if one.architecture == architecture]
+        kind = [one for one in usual if (one.architecture in _DENSE) == (architecture in _DENSE)]
+        return max(updates * one.overhead + operations / one.rate for one in own or kind or usual)
+
+
+def profiles() -> Path:
+    return cache_folder() / "bench"
+
+
+def newest() -> Profile | None:
+    """The last profile of this machine; None where there is none that can be read."""
+    try:
+        files = sorted(profiles().glob("*.json"))
+        return read(files[-1]) if files else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read(path: Path) -> Profile:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    about = content["machine"]
+    rows = tuple(Timing(**{field: row[field] for field in Timing._fields}) for row in content["timings"])
+    if not rows or any(row.rate <= 0 for row in rows):
+        raise ValueError(f"{path}: no timings")
+    words = f"{about['processor']}, {about['threads']} threads, torch {about['torch']}, {about['date']}"
+    return Profile(words, rows)
