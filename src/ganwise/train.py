@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ganwise import probes
 from ganwise.build import GAN, Player
 from ganwise.checkpoint import State
 from ganwise.data import Dataset
 from ganwise.objective import Output, Pass, Signals
+from ganwise.probes import Watch
 from ganwise.types import Record
 
 
@@ -141,12 +141,15 @@ def train(gan: GAN, data: Dataset, *, steps: int, seed: int = 0, every: int = 20
         torch.manual_seed(seed)
         gan.fit(batches.values, batches.labels)
     batches.position = done.images // batches.size
+    watch = Watch(gan, batches.values, batches.labels, data, every)
     clock = time.process_time if gan.device.type == "cpu" else time.perf_counter
     seconds, begin = done.seconds, clock()
     for t in range(done.step, steps):
+        due = (t + 1) % every == 0 or t + 1 == steps
+        before = watch.before() if due else {}
         d, g, signals = step(gan, batches, t)
-        if (t + 1) % every == 0 or t + 1 == steps:
-            numbers = probes.read(gan, d, g, signals)  # the only synchronization with a device
+        if due:
+            numbers = watch.read(t + 1, d, g, signals, before)  # the only synchronization with a device
             seconds += clock() - begin
             yield Record(t + 1, batches.position * batches.size, seconds, numbers)
             begin = clock()
