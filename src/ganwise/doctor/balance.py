@@ -1,0 +1,112 @@
+"""Imbalance: one player has won."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from ganwise.doctor import remedies
+from ganwise.doctor.gradients import drifts
+from ganwise.doctor.series import Series, judged, lasting, lasting_above, smoothed, together
+from ganwise.doctor.thresholds import BLIND, LEAD, OVERFIT, PINNED, PINNED_STEPS, SIGNED, SURE, WINDOW_RECORDS
+from ganwise.doctor.traits import Traits
+from ganwise.types import Finding, Record, Remedy, Verdict
+
+Sign = tuple[Verdict, int, str, tuple[Remedy, ...], tuple[str, ...]]
+_FRAMEWORK = ("motwani2020selection",)
+_PRACTICE = ("chintala2016ganhacks", "motwani2020selection")
+
+
+def imbalance(records: Sequence[Record], traits: Traits) -> Finding | None:
+    """A discriminator that is always right, or fooled, or knows its data by heart; a controller at its stop."""
+    for look in (_pinned, _leading, _sure, _blind, _overfit):
+        if sign := look(records, traits):
+            severity, since, evidence, cures, sources = sign
+            return Finding("imbalance", severity, since, evidence, remedies.prescribe(traits.recipe, *cures), sources)
+    return None
+
+
+def _leading(records: Sequence[Record], traits: Traits) -> Sign | None:
+    """D's loss near nothing while G's is not. A ratio of the two needs neither the loss's name nor its scale.
+
+    With log losses D's is about exp(-s) and G's about s at a gap of s between logits, so that the ratio grows with the gap alone.
+    """
+    values = leads(records, traits)
+    since = lasting_above(values, LEAD, share_only=True)
+    if since is None:
+        return None
+    now = median(value for step, value in values if step >= since)
+    evidence = f"D's loss is {min(now, 9999):.0f} times smaller than G's since step {since:,} (limit {LEAD:g}): D has won"
+    return "failing", since, evidence, remedies.weaker(traits), _PRACTICE
+
+
+def leads(records: Sequence[Record], traits: Traits) -> Series:
+    """G's loss over D's, of averaged losses; of the minimax game, whose G's loss vanishes too, D's at a draw over D's.
+
+    Empty where the losses' ratio says nothing: of critics, of energies, and of unknown losses that fall below zero.
+    """
+    rows = together(records, traits, "loss_d", "loss_g")
+    own = [(step, d) for step, (d, _) in rows]
+    silent = traits.critic or traits.energy or traits.loss in ("f-gan", "feature-matching")
+    if silent or len(rows) < WINDOW_RECORDS or drifts(own):
+        return []
+    even = traits.even if traits.saturates else None
+    losses = zip(smoothed(own), smoothed([(step, g) for step, (_, g) in rows]), strict=True)
+    return [(step, (even or g) / max(d, 1e-12)) for (step, d), (_, g) in losses]
+
+
+def _sure(records: Sequence[Record], traits: Traits) -> Sign | None:
+    """Nearly always right on real and on fake samples alike: there is nothing left that the generator could do by chance."""
+    if traits.critic:
+        return None
+    right = [(step, min(pair)) for step, pair in together(records, traits, "accuracy_real", "accuracy_fake")]
+    likely = [(step, min(real, 1 - fake)) for step, (real, fake) in together(records, traits, "prob_real", "prob_fake")]
+    for values, what in ((right, "is right on {:.1%} of real and fake samples"), (likely, "is {:.1%} sure of both kinds")):
+        since = lasting_above(smoothed(values), SURE, share_only=True)
+        if since is not None:
+            now = median(value for step, value in values if step >= since)
+            evidence = f"D {what.format(now)} since step {since:,} (limit {SURE:.0%}; medians)"
+            return "warning", since, evidence, remedies.weaker(traits), _FRAMEWORK
+    return None
+
+
+def _blind(records: Sequence[Record], traits: Traits) -> Sign | None:
+    """Fooled by nearly every fake: the generator has found a hole, not the data."""
+    if traits.critic:
+        return None
+    values = smoothed(judged(records, traits, "accuracy_fake"))
+    since = lasting(values, BLIND, share_only=True)
+    if since is None:
+        return None
+    now = median(value for step, value in values if step >= since)
+    evidence = f"D sees {now:.1%} of the fakes since step {since:,} (limit {BLIND:.0%}): G has won"
+    return "failing", since, evidence, remedies.keener(traits), _PRACTICE
+
+
+def _overfit(records: Sequence[Record], traits: Traits) -> Sign | None:
+    """Right on the images that it is trained with, and not on others."""
+    pairs = together(records, traits, "accuracy_real", "accuracy_held")
+    values = smoothed([(step, real - held) for step, (real, held) in pairs])
+    since = lasting_above(values, OVERFIT)
+    if since is not None:
+        now = median(value for step, value in values if step >= since)
+        evidence = f"D's accuracy on training samples is {now:.2f} over that on held-out ones since step {since:,}"
+        return "warning", since, f"{evidence} (limit {OVERFIT})", remedies.original(traits), ("brock2019biggan", "karras2020ada")
+    signs = smoothed(judged(records, traits, "sign_real"))
+    since = lasting_above(signs, SIGNED, share_only=True)
+    if since is None:
+        return None
+    now = median(value for step, value in signs if step >= since)
+    evidence = f"the mean sign of D's scores of training images is {now:.2f} since step {since:,} (limit {SIGNED})"
+    return "warning", since, evidence, remedies.original(traits), ("karras2020ada",)
+
+
+def _pinned(records: Sequence[Record], traits: Traits) -> Sign | None:
+    """BEGAN's k at one of its stops."""
+    values = judged(records, traits, "k")
+    last = values[-1][0] if values else 0
+    for low, since in ((True, lasting(values, PINNED)), (False, lasting_above(values, 1 - PINNED))):
+        if since is not None and (last - since >= PINNED_STEPS or traits.coarse):
+            evidence = f"k is at {0 if low else 1} since step {since:,}: the controller can't hold the balance"
+            return "failing", since, evidence, remedies.released(traits, low), ("berthelot2017began",)
+    return None

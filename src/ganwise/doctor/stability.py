@@ -1,0 +1,161 @@
+"""Values that are not finite, and training that jumps, swings or grows without bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from statistics import median, pstdev
+
+from ganwise.doctor import remedies
+from ganwise.doctor.gradients import drifts
+from ganwise.doctor.series import Series, judged, lasting_above, series, smoothed
+from ganwise.doctor.thresholds import (
+    BLOWN,
+    CHUNKS,
+    EARLY_RECORDS,
+    EARLY_SHARE,
+    GRADIENT,
+    GROWN,
+    HASTY,
+    RESTLESS,
+    SPIKE,
+    SPIKES,
+    SWOLLEN,
+    WINDOW_RECORDS,
+)
+from ganwise.doctor.traits import Traits
+from ganwise.types import Finding, Record, Verdict
+
+_PRACTICE = ("chintala2016ganhacks", "motwani2020selection")
+PLAYERS = {"d": "discriminator", "g": "generator"}
+Sign = tuple[Verdict, int, str]
+
+
+def not_finite(records: Sequence[Record], traits: Traits) -> Finding | None:
+    """A signal that is not a number or infinite, at the first step that shows one."""
+    for record in records:
+        broken = [f"{name} is {value}" for name, value in record.signals.items() if not isfinite(value)]
+        if broken:
+            cures = remedies.prescribe(traits.recipe, *remedies.broken(traits))
+            evidence = f"{', '.join(broken)} at step {record.step:,}"
+            return Finding("not_finite", "failed", record.step, evidence, cures, ("chintala2016ganhacks",))
+    return None
+
+
+def instability(records: Sequence[Record], traits: Traits) -> Finding | None:
+    """The first sign of: losses or gradients that grow, singular values that grow, steps too long, swings, spikes."""
+    for look in (_growing, _blown, _swelling, _hasty, _restless, _spiking):
+        if sign := look(records, traits):
+            severity, since, evidence = sign
+            cures = remedies.prescribe(traits.recipe, *remedies.steadied(traits))
+            return Finding("instability", severity, since, evidence, cures, _PRACTICE)
+    return None
+
+
+def _early(records: Sequence[Record], name: str) -> float | None:
+    """The median of |signal| in the early part; None where that holds too little."""
+    values = series(records, name)
+    early = [abs(value) for step, value in values if step <= EARLY_SHARE * values[-1][0]]
+    return median(early) if len(early) >= EARLY_RECORDS else None
+
+
+def _above(values: Series, limit: float, words: Callable[[float], str], severity: Verdict = "failing") -> Sign | None:
+    """A sign where the averaged values stay above a limit up to the end."""
+    since = lasting_above(smoothed(values), limit)
+    if since is None:
+        return None
+    now = median(value for step, value in values if step >= since)
+    return severity, since, f"{words(now)} since step {since:,} (limit {limit:.3g})"
+
+
+def _growing(records: Sequence[Record], traits: Traits) -> Sign | None:
+    for key, player in PLAYERS.items():
+        early = _early(records, f"grad_{key}")
+        if early is None:
+            continue
+        said = f"early it was {early:.2g}"
+        grown = _above(
+            judged(records, traits, f"grad_{key}"),
+            max(GRADIENT, GROWN * early),
+            lambda now, player=player, said=said: f"the {player}'s gradient norm is {now:.2g} ({said})",  # type: ignore[misc]
+        )
+        if grown:
+            return grown
+    return None
+
+
+def _blown(records: Sequence[Record], traits: Traits) -> Sign | None:
+    """Losses far above where they began; a critic's scores, and so its losses, may drift."""
+    if traits.critic or traits.energy or drifts(judged(records, traits, "loss_d")):
+        return None
+    early = _early(records, "loss_d")
+    if not early:
+        return None
+    limit = max(BLOWN * early, BLOWN)
+    return _above(judged(records, traits, "loss_d"), limit, lambda now: f"D's loss is {now:.3g}, early it was {early:.2g}")
+
+
+def _swelling(records: Sequence[Record], traits: Traits) -> Sign | None:
+    for key, player in PLAYERS.items():
+        early = _early(records, f"sigma_{key}")
+        if early:
+            swollen = _above(
+                judged(records, traits, f"sigma_{key}"),
+                SWOLLEN * early,
+                lambda now, player=player, early=early: f"the {player}'s top singular value is {now:.2g}, early {early:.2g}",  # type: ignore[misc]
+            )
+            if swollen:
+                return swollen
+    return None
+
+
+def _hasty(records: Sequence[Record], traits: Traits) -> Sign | None:
+    for key, player in PLAYERS.items():
+        values = judged(records, traits, f"update_{key}")
+        hasty = _above(
+            values,
+            HASTY,
+            lambda now, player=player: f"one update moves the {player} by {now:.1%} of its weights' norm",  # type: ignore[misc]
+            "warning",
+        )
+        if hasty:
+            return hasty
+    return None
+
+
+def _restless(records: Sequence[Record], traits: Traits) -> Sign | None:
+    """Swings of D's loss that have grown; of a bounded loss, since a critic's grow with its scores."""
+    values = judged(records, traits, "loss_d")
+    size = max(EARLY_RECORDS, len(values) // (CHUNKS // 5))
+    if traits.critic or traits.energy or drifts(values) or len(values) < 4 * size:
+        return None
+    parts = [values[i : i + size] for i in range(len(values) % size, len(values), size)]
+    swings = [(part[-1][0], pstdev(value for _, value in part)) for part in parts]
+    early = median(swing for _, swing in swings[: max(2, len(swings) // 4)])
+    since = lasting_above(swings, RESTLESS * early, share_only=True) if early > 0 else None
+    if since is None:
+        return None
+    now = median(swing for step, swing in swings if step >= since)
+    return "warning", since, f"D's loss swings by {now:.2g} (standard deviation) since step {since:,}, early by {early:.2g}"
+
+
+def _spiking(records: Sequence[Record], traits: Traits) -> Sign | None:
+    """Gradients that jump again and again far above what was usual just before."""
+    for key, player in PLAYERS.items():
+        values = judged(records, traits, f"grad_{key}")
+        spikes = _spikes(values)
+        last = values[-1][0] if values else 0
+        if len(spikes) >= SPIKES and spikes[-1] >= last / 2:
+            said = f"the {player}'s gradient norm jumped {len(spikes)} times to over {SPIKE:g} times its running median"
+            return "warning", spikes[0], f"{said}, last at step {spikes[-1]:,}"
+    return None
+
+
+def _spikes(values: Series, width: int = 25) -> list[int]:
+    """Steps whose value is far above the median of the values before it."""
+    found = []
+    for i in range(max(WINDOW_RECORDS, width), len(values)):
+        usual = median(value for _, value in values[i - width : i])
+        if usual > 0 and values[i][1] > SPIKE * usual:
+            found.append(values[i][0])
+    return found

@@ -1,0 +1,61 @@
+"""Every threshold of the doctor with its origin: change a number here to calibrate it.
+
+(L) is from the literature or from practice that has a source. (C) was calibrated, on the data that are named. (O) is our starting
+value, plausible and not yet calibrated.
+"""
+
+from __future__ import annotations
+
+# When a look counts.
+WARM_UP_STEPS, WARM_UP_SHARE = 200, 0.1  # (O) neither is judged: the first steps of healthy runs look like sick ones
+WINDOW_STEPS, WINDOW_SHARE, WINDOW_RECORDS = 500, 0.2, 3  # (O) a sign has to last this long, of a short run a fifth
+TOLERANCE = 0.1  # (O) share of records in a lasting sign that may look healthy
+EARLY_SHARE, EARLY_RECORDS = 0.2, 5  # (O) the part of a run that later gradients are compared with
+CHUNKS, CHUNK_RECORDS = 50, 3  # (O) parts of which noisy signals are averaged before they are judged; records in each at least
+
+# Mode collapse.
+COLLAPSED, NARROW = 0.25, 0.5  # (O) spread of fakes over spread of real samples: failing, warning
+OPENS = 1_500  # (O) steps: fakes of the original GAN on digits spread .12 until 600 and .8 at 1,400, least squares' later
+OPEN = 0.5  # (O) spread that counts as having been diverse
+BEGAN_OPENS = 3_000  # (O) steps: BEGAN draws one face for every latent for 1,500 to 3,000 steps, then diversity opens
+UNCOVERED = 0.5  # (O) of the Gaussian mixture's coverage: ten prototypes have .16 against its .81 at a better KID, a real GAN .88
+COVERED, DROPPED = 0.3, 0.5  # (O) coverage that counts as having covered the data, and the share of it that is left
+
+# Vanishing gradient.
+DEAD, FADING = 1e-3, 1e-2  # (O) of the early median gradient; five orders of magnitude in 4,000 steps are reported (L)
+SURE = 0.99  # (O) accuracy of a discriminator that has won
+FLAT = 0.95  # (O) share of fakes at which the generator's loss has no slope
+FLAT_CRITIC = 1e-3  # (O) of the early |loss| of a critic: WGAN-WC of the traces loses five orders, WGAN-GP less than one
+
+# Imbalance.
+LEAD = 12.7  # (C) D's loss this many times below G's. 24 traces of CIFAR-10 with labels: healthy up to 5.0, failing from 29.4;
+# the geometric middle of 5.6 (highest healthy by medians) and 29. Of the plain log loss it is a gap of 2.3 between the logits
+PINNED_STEPS, PINNED = 500, 1e-3  # (O) BEGAN's k at 0 or 1 for so long; healthy k leaves 0 within tens of steps
+OVERFIT = 0.3  # (O) accuracy on training data over that on held-out data; BigGAN's D: above .98 against .50 to .55 (L)
+SIGNED = 0.8  # (O) mean sign of D on training images; ADA steers .6 (L), above which a discriminator overfits
+BLIND = 0.1  # (O) accuracy on fakes of a discriminator that takes them for real
+
+# Instability.
+SPIKE, SPIKES = 10.0, 3  # (O) loss or gradient against its running median, and how many of them
+GROWN, GRADIENT = 30.0, 100.0  # (O) gradient against its early median; (L) norms above 100 are trouble (ganhacks)
+BLOWN = 100.0  # (O) |loss| against its early median, of losses whose scores don't drift by nature
+SWOLLEN = 10.0  # (O) top singular value against its early median
+HASTY = 0.05  # (O) |dW| / |W| of one update; 1e-3 is usual
+RESTLESS = 5.0  # (O) standard deviation of D's loss in a part against the early parts'
+
+# Non-convergence.
+WORSE, RECENT, AGED = (
+    1.25,
+    3,
+    3,
+)  # (C) best of the last evaluations over the best of all, which is so much older: traces
+NEVER_FID = 200.0  # (L) what issue 6 counts as a run that never learned; FID of CIFAR-10 noise is above 300
+CYCLE, CYCLES = 0.5, 3  # (O) autocorrelation at one period, and how many periods have to be seen
+UNDAMPED = 0.8  # (O) size of the swings in the later half over those in the earlier
+ESTIMATE = 2.0  # (O) a critic's distance against its early median
+
+# Memorization.
+COPYING, COPIES = 0.95, 0.8  # (O) nearest training image against that of test images: warning, failing
+
+# Remedies.
+FASTEST = 1e-3  # (O) the largest learning rate in the catalog: half of an absurd one would still be absurd
