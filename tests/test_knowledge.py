@@ -51,7 +51,8 @@ def test_every_fact_that_a_rule_reads_is_one_that_selection_computes_or_an_audit
     measured: dict[str, Value] = {"domain": "many", "intrinsic_dimension": 5.0, "background_share": 0.5}
     said = Application(aligned=True, memory_gb=8, private=False)
     known = gather(Audit("image", (1, 8, 8), 99, (), measured, ()), (), "cpu", 60.0, said)
-    read = {condition.fact for rule in (*RULES, *knowledge.disagreements()) for condition in rule.when}
+    conditions = [one.when for one in RULES] + [one.when for one in knowledge.disagreements()]
+    read = {condition.fact for when in conditions for condition in when}
     assert read <= known.keys()
 
 
@@ -135,3 +136,95 @@ def test_a_bibliography_with_anything_unreadable_is_refused(text: str) -> None:
 def test_nothing_here_claims_the_counts_of_the_framework_paper() -> None:
     text = " ".join(rule.because for rule in RULES)
     assert not re.search(r"\d+ (combinations|GANs) to \d+", text)
+
+
+MINE = """
+[[rule]]
+name = "cast-iron"
+question = 2
+when = ["kind == image", "n_train < 300"]
+prefers = ["loss.hinge"]
+strength = "reported"
+because = "two hundred textures of cast iron trained best with the hinge loss in our lab"
+sources = ["lab2025iron", "lim2017geometric"]
+fires_on = { kind = "image", n_train = 200 }
+silent_on = { kind = "image", n_train = 500 }
+"""
+LAB = """@misc{lab2025iron,
+  author = {Lab, Our},
+  title = {Textures},
+  howpublished = {a notebook},
+  year = {2025},
+}
+"""
+
+
+def test_a_persons_own_rules_are_read_with_a_bibliography_beside_them(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(MINE)
+    (tmp_path / "mine.bib").write_text(LAB)
+    (rule,) = knowledge.own(file)
+    assert rule.judge({"kind": "image", "n_train": 200}) == (True, ())
+    first, second = knowledge.cite(rule.sources, knowledge.sources_of(file))
+    assert first.line == "Lab (2025). Textures. a notebook."
+    assert second == knowledge.sources()["lim2017geometric"]
+
+
+def test_a_rule_file_names_a_bibliography_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text('sources = "papers.bib"' + MINE)
+    (tmp_path / "papers.bib").write_text(LAB)
+    assert [rule.name for rule in knowledge.own(file)] == ["cast-iron"]
+    (tmp_path / "papers.bib").unlink()
+    with pytest.raises(Unusable, match=r"papers\.bib: can't be read"):
+        knowledge.own(file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("lab2025iron", "lim2017geometrc", "rule cast-iron: no source 'lim2017geometrc': did you mean lim2017geometric"),
+        ('name = "cast-iron"', 'name = "default-divergence"', "ganwise has a rule of that name"),
+        ("n_train = 200", "n_train = 400", "does not fire on its own case"),
+        ("n_train = 500", "n_train = 100", "is not decided and silent"),
+        ("[[rule]]", "[[rules]]", "unknown part 'rules': did you mean rule"),
+        ("when = [", "when = ", "not TOML"),
+        ('when = ["kind == image", "n_train < 300"]', 'when = "kind == image"', "when = 'kind == image' is no list of texts"),
+        ("fires_on = {", "fires_on = 1 # {", "is no table of facts"),
+        ("because = ", "because = 5 # ", "because = 5 is no text"),
+        (MINE, "", "holds no rule"),
+        (MINE, MINE + MINE, "the name comes 2 times"),
+        (MINE, "sources = 3" + MINE, "is no file name"),
+    ],
+)
+def test_a_rule_file_with_a_fault_is_refused_in_one_line_that_names_it(tmp_path: Path, old: str, new: str, said: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(MINE.replace(old, new))
+    (tmp_path / "mine.bib").write_text(LAB)
+    with pytest.raises(Unusable) as caught:
+        knowledge.own(file)
+    assert said in str(caught.value)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("bib", "said"),
+    [
+        ("@misc{lab2025iron}", "not an entry"),
+        (LAB + LAB.replace("lab2025iron", "lim2017geometric"), "choose another key"),
+    ],
+)
+def test_a_bibliography_of_ones_own_that_is_none_or_hides_ours_is_refused(tmp_path: Path, bib: str, said: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(MINE)
+    (tmp_path / "mine.bib").write_text(bib)
+    with pytest.raises(Unusable, match=said):
+        knowledge.own(file)
+
+
+def test_a_rule_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    for name in ("gone.toml", "binary.toml"):
+        with pytest.raises(Unusable, match=rf"{name}: can't be read"):
+            knowledge.own(tmp_path / name)

@@ -6,12 +6,14 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from ganwise.catalog import closest
 from ganwise.knowledge import bibtex
 from ganwise.knowledge.bibtex import Source
+from ganwise.knowledge.own import own_sources, read_own, read_rules
 from ganwise.knowledge.rule import (
     EFFECTS,
     STRENGTHS,
@@ -58,17 +60,38 @@ def sources() -> Mapping[str, Source]:
     return MappingProxyType(bibtex.read(_text(_SOURCES), _SOURCES))
 
 
-def cite(keys: Iterable[str]) -> tuple[Source, ...]:
-    """The sources of ``keys``, each once, in their order.
+def own(path: Path) -> tuple[Rule, ...]:
+    """The rules of a person's own file, checked like ours.
+
+    It has ``[[rule]]`` tables as ours have, and may name a bibliography: ``sources = "mine.bib"``, else NAME.bib beside it.
+
+    Raises:
+        Unusable: The file can't be read, a rule is none or fails on its own cases, its name is one of ours, or a source does
+            not resolve; one line names the file, the rule and what would be right.
+    """
+    return read_own(path, sources(), {rule.name for rule in rules()})
+
+
+def sources_of(path: Path) -> Mapping[str, Source]:
+    """The bibliography with what a person's own rule file adds to it.
+
+    Raises:
+        Unusable: As `own`.
+    """
+    return own_sources(path, sources())
+
+
+def cite(keys: Iterable[str], known: Mapping[str, Source] | None = None) -> tuple[Source, ...]:
+    """The sources of ``keys``, each once, in their order; ``known`` is our bibliography where no other is given.
 
     Raises:
         Unusable: A key that the bibliography lacks.
     """
-    unique = list(dict.fromkeys(keys))
+    unique, known = list(dict.fromkeys(keys)), known if known is not None else sources()
     for key in unique:
-        if key not in sources():
-            raise Unusable(f"{_SOURCES}: no source '{key}': {closest(key, sources())}")
-    return tuple(sources()[key] for key in unique)
+        if key not in known:
+            raise Unusable(f"{_SOURCES}: no source '{key}': {closest(key, known)}")
+    return tuple(known[key] for key in unique)
 
 
 __all__ = [
@@ -83,6 +106,9 @@ __all__ = [
     "Target",
     "cite",
     "disagreements",
+    "own",
+    "read_rules",
     "rules",
     "sources",
+    "sources_of",
 ]

@@ -94,6 +94,7 @@ def read_rule(row: Mapping[str, Any], where: str) -> Rule:
     here = f"{where}: rule {row.get('name', '?')}"
     wanted = {"name", "question", "when", "strength", "because", "sources", "fires_on", "silent_on"}
     _same_fields(row, wanted, {*EFFECTS}, here)
+    _same_kinds(row, here)
     effects = {effect: tuple(read_target(t, here) for t in row[effect]) for effect in EFFECTS if effect in row}
     if not effects or row["question"] not in range(5) or row["strength"] not in STRENGTHS:
         raise Unusable(f"{here}: needs an effect, a question from 0 to 4 and a strength of {', '.join(STRENGTHS)}")
@@ -126,6 +127,22 @@ def _same_fields(row: Mapping[str, Any], wanted: set[str], optional: set[str], h
         raise Unusable(f"{here}: lacks the field '{name}'")
     for name in row.keys() - wanted - optional:
         raise Unusable(f"{here}: unknown field '{name}': {closest(name, wanted | optional)}")
+
+
+_WORDS = ("when", "sources", *EFFECTS)
+
+
+def _same_kinds(row: Mapping[str, Any], here: str) -> None:
+    """Words are words, lists are lists of words, cases are tables of facts."""
+    for name in ("name", "because", "strength"):
+        if not isinstance(row[name], str) or not row[name].strip():
+            raise Unusable(f"{here}: {name} = {row[name]!r} is no text")
+    for name in (one for one in _WORDS if one in row):
+        if not isinstance(row[name], list) or not row[name] or not all(isinstance(word, str) for word in row[name]):
+            raise Unusable(f'{here}: {name} = {row[name]!r} is no list of texts, as in {name} = ["..."]')
+    for name in ("fires_on", "silent_on"):
+        if not isinstance(row[name], dict):
+            raise Unusable(f"{here}: {name} = {row[name]!r} is no table of facts, as in {name} = {{ side = 32 }}")
 
 
 def read_condition(text: str, here: str) -> Condition:
