@@ -65,7 +65,8 @@ def unlabeled(recipe: Recipe, classes: int, share: float) -> str | None:
     name = recipe.conditioning.name if recipe.conditioning else ""
     needs = CONDITIONINGS[name].traits["needs_labels"] if name in CONDITIONINGS else "none"
     if needs != "none" and (classes < 2 or share == 0):
-        return f"conditioning {name}: the data have {classes or 'no'} classes; it needs labels of at least 2"
+        have = f"no labels for their {classes} classes" if classes > 1 else f"{classes or 'no'} classes"
+        return f"conditioning {name}: the data have {have}; it needs labels of at least 2"
     if needs == "all" and share < 1:
         instead = "label all, leave conditioning out, or choose semi-supervised"
         return f"conditioning {name}: {1 - share:.2%} of the samples have no label; {instead}"

@@ -15,6 +15,7 @@ from ganwise.select.funnel import Removed, Stage, narrow
 from ganwise.select.judge import Reason, Undecided, apply, reasons
 from ganwise.select.shortlist import Candidate, Excluded, Option, candidates, excluded, options, shorten
 from ganwise.select.space import possible
+from ganwise.select.wishes import assumptions, refuse_contradictions, unmet, warnings
 from ganwise.types import Audit, Unusable, Value
 
 
@@ -75,8 +76,8 @@ def select(
     the user's own, as `ganwise.knowledge.own` reads them.
 
     Raises:
-        Unusable: Data and application contradict each other or say too little, an unknown need or rule, or a short
-            list of none.
+        Unusable: Data and application, or two wishes, contradict each other; too little is said; an unknown need or rule; a
+            short list of none.
     """
     if limit < 1:
         raise Unusable(f"limit: a short list has at least one candidate, not {limit}")
@@ -96,6 +97,7 @@ def _advise(
 ) -> Advice:
     stages, left, spaces = narrow(seen.shape, fired)
     ranked = options(seen.shape, fired, facts)
+    refuse_contradictions(seen.shape, fired, facts, ranked)
     picked = shorten([option for option in ranked if reasons(fired, option.tags)], limit)  # nothing is listed without a reason
     first, *rest = (answer(number, spaces[number], left, fired) for number in (1, 2, 3, 4))
     return Advice(
@@ -110,8 +112,8 @@ def _advise(
         undecided=tuple(undecided),
         facts=facts,
         application=said,
-        assumed=(),
-        warnings=(),
+        assumed=assumptions(said) if said.shape else (),
+        warnings=warnings(facts, unmet(ranked, fired, facts)),
         fired=tuple(fired),
         considered=tuple(ranked),
     )

@@ -50,7 +50,7 @@ DEPENDS: Mapping[str, tuple[str, ...]] = {
     "sparse_image": ("shape", "background_share", "constant_pixel_share"),
     "thin_manifold": ("shape", "intrinsic_dimension"),
     "discrete": ("shape", "discrete_columns"),
-    "compute": ("device", "budget_seconds"),
+    **dict.fromkeys(("compute", "compute_stated"), ("device", "budget_seconds")),
     "divergence_reason": ("want.coverage",),
     "private": ("want.privacy",),
 }
@@ -93,6 +93,7 @@ def gather(
     facts["discrete"] = _discrete(facts, said)
     facts["device"], facts["budget_seconds"], facts["memory_gb"] = device, seconds, said.memory_gb
     facts["compute"] = _compute(device, seconds)
+    facts["compute_stated"] = facts["compute"] != "unknown"
     facts["divergence_reason"] = "cover" if "coverage" in want else "none"
     facts["aligned"] = said.aligned
     facts["private"] = True if "privacy" in want else said.private
