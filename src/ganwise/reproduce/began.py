@@ -28,7 +28,7 @@ from ganwise.types import Record, Value
 
 GAMMAS = (0.3, 0.5, 0.7)
 SIDES: dict[str, tuple[int, ...]] = {"sample": (8,), "here": (32,), "paper": (32, 64, 128)}
-STEPS = {"sample": 20, "here": 4_000, "paper": 300_000}
+STEPS = {"sample": 20, "here": 12_000, "paper": 300_000}
 SHORT = {"sample": 20, "here": 1_200, "paper": 100_000}
 """Steps of the runs that show a difference and not a result."""
 WIDTHS = {8: 8, 32: 16, 64: 32, 128: 64}
