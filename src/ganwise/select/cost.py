@@ -109,7 +109,7 @@ def _pairs(recipe: Recipe) -> bool:
 def _discriminator(recipe: Recipe, made: Plan, batch: int) -> float:
     """Multiply-adds of one update of the discriminator."""
     fake = forward([*made.mapping, *made.generator])
-    found = batch * (fake + 2 * both_ways(made.discriminator))
+    found: float = batch * (fake + 2 * both_ways(made.discriminator))
     for pick in recipe.regularizers:
         options = catalog.options("regularizers", pick)
         if pick.name in _AT_REAL_OR_BETWEEN:

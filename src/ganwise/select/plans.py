@@ -234,7 +234,7 @@ def _wide(channels: int, side: int, o: Mapping[str, Any]) -> Layers:
         *(conv(inner, inner, 3, side, groups=inner // math.gcd(inner, o["group"])), numbers),
         conv(inner, channels, 1, side, bias=False),
     ]
-    return o["blocks"] * block
+    return int(o["blocks"]) * block
 
 
 def _r3gan(shape: Shape, told: Told, o: Mapping[str, Any]) -> Plan:
