@@ -149,22 +149,41 @@ def audit(data: Data, size: Size = None, strict: Strict = False, json: Json = Fa
 
 @app.command()
 def select(
-    data: Data,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[DATA]", help="as for audit; or describe it by flags")] = None,
     want: Want = "",
     limit: Annotated[int, typer.Option(min=1, help="length of the short list")] = 8,
     size: Size = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps: what it will be trained on")] = "cpu",
+    application: Annotated[Path | None, typer.Option(help="a TOML file that describes the application")] = None,
+    ask: Annotated[bool, typer.Option("--ask", help="answer questions instead, one at a time")] = False,
+    image: Annotated[str | None, typer.Option(help="height x width x channels, as in 32x32x3")] = None,
+    columns: Annotated[int | None, typer.Option(help="numbers in a row of a table")] = None,
+    n: Annotated[int | None, typer.Option("--n", help="samples")] = None,
+    classes: Annotated[int | None, typer.Option(help="kinds of things among them")] = None,
+    labels: Annotated[str | None, typer.Option(help="none, few or all")] = None,
+    labeled_share: Annotated[float | None, typer.Option(help="share of the samples with a label, 0 to 1")] = None,
+    domain: Annotated[str | None, typer.Option(help="one or many kinds of things")] = None,
+    aligned: Annotated[bool | None, typer.Option("--aligned/--not-aligned", help="the same place in each image")] = None,
+    sparse: Annotated[bool | None, typer.Option("--sparse/--not-sparse", help="mostly plain background")] = None,
+    discrete: Annotated[bool | None, typer.Option("--discrete/--not-discrete", help="columns of categories")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps: what it will be trained on")] = None,
+    memory: Annotated[float | None, typer.Option(help="gigabytes on that device")] = None,
+    time: Annotated[str | None, typer.Option(help="of computing for one GAN, as in 30m, 2h, 1d")] = None,
+    private: Annotated[bool | None, typer.Option("--private/--not-private", help="nobody may learn who was in the data")] = None,
+    without: Annotated[list[str] | None, typer.Option(metavar="RULE", help="switch a rule off; may be repeated")] = None,
+    rules: Annotated[Path | None, typer.Option(metavar="FILE", help="rules of your own, as TOML")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="points of each rule; name GANs after DATA for these alone")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help='what would be otherwise: --compare "labels=all" "n=500"')] = False,
+    save: Annotated[Path | None, typer.Option(metavar="DIR", help="write the recipes of the short list there")] = None,
     json: Json = False,
 ) -> None:
     """The four questions answered for this data, the search space before and after, the short list with reasons."""
-    from ganwise.audit import audit_source
-    from ganwise.cli import show
-    from ganwise.select import select as choose
+    from ganwise.cli import choose
 
-    if device not in ("cpu", "cuda", "mps"):
-        raise Unusable(f"--device {device}: choose one of cpu, cuda, mps")
-    advice = choose(audit_source(data, size=size), wants(want), device=device, limit=limit)  # type: ignore[arg-type]
-    show.result(advice.as_json(), json, lambda: show.advice(advice))
+    names = ("image", "columns", "n", "classes", "labels", "labeled_share", "domain", "aligned", "sparse", "discrete", "device")
+    here = locals()
+    said = {name: here[name] for name in (*names, "time", "private")} | {"memory_gb": memory, "want": wants(want) or None}
+    said = {name: value for name, value in said.items() if value is not None}
+    choose.run(choose.Asked(words or (), said, application, ask, size, limit, without or (), rules, explain, compare, save, json))
 
 
 def wants(text: str) -> tuple[str, ...]:

@@ -17,7 +17,6 @@ from ganwise.types import Audit, Trouble
 
 if TYPE_CHECKING:
     from ganwise.doctor import Diagnosis
-    from ganwise.select import Advice
 
 console = Console(highlight=False)
 FEW = 3
@@ -88,38 +87,6 @@ def troubles(problems: Sequence[Trouble]) -> None:
         if fix:
             more = f"; {len(first) - FEW} more like these stand in --json" if len(first) > FEW else ""
             console.print(Text(f"    {fix}{more}", style="bright_black"))
-
-
-def advice(found: Advice) -> None:
-    said = found.as_json()
-    for i, question in enumerate(said["questions"], 1):
-        heading(f"{i}. {question['question']}")
-        console.print(Text(f"   {question['answer']}", style="green"))
-        for _, reason in question["reasons"]:
-            bullet(reason)
-        console.print(Text(f"   [{', '.join(question['sources'])}]", style="bright_black"))
-    heading("The search space (our arithmetic, from our catalog)")
-    console.print(f"   {said['before']:,} combinations, {said['valid']:,} valid, {said['after']:,} left after the four questions")
-    shortlist(said["candidates"])
-    if said["excluded"]:
-        heading("Left out")
-        for because in dict.fromkeys(one["because"] for one in said["excluded"]):
-            names = [one["name"] for one in said["excluded"] if one["because"] == because]
-            bullet(f"{', '.join(names)}: {because}")
-    if said["disagreements"]:
-        heading("Where sources disagree")
-        for one in said["disagreements"]:
-            bullet(one["says"])
-
-
-def shortlist(candidates: Sequence[Mapping[str, Any]]) -> None:
-    heading("The short list")
-    for one in candidates:
-        console.print(
-            Text(f"   {one['rank']}. {one['name']}", style="bold") + Text(f"   {one['score']:+.1f}", style="bright_black")
-        )
-        for reason in one["reasons"][:3]:
-            bullet(reason["because"], "-" if reason["effect"] == "avoids" else "+")
 
 
 def scores(rows: Sequence[Mapping[str, Any]]) -> None:

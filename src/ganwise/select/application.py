@@ -15,6 +15,7 @@ from ganwise.recipe import Frozen
 from ganwise.types import Kind, Shape, Unusable, Value
 
 Device = Literal["cpu", "cuda", "mps", "unknown"]
+Stated = Literal["cpu", "cuda", "mps"]
 Labels = Literal["none", "few", "all"]
 Domain = Literal["one", "many"]
 
@@ -86,7 +87,7 @@ class Application(Frozen):
     sparse: bool | None = None
     discrete: bool | None = None
     want: tuple[str, ...] = Field(())
-    device: Device | None = None
+    device: Stated | None = None
     memory_gb: float | None = None
     seconds: float | None = None
     private: bool | None = None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ganwise.catalog import RECIPES, closest
 from ganwise.select import Advice
+from ganwise.select.application import Application, read_changes
+from ganwise.select.facts import suppose
 from ganwise.select.judge import Reason, reasons
-from ganwise.types import Unusable, Value
+from ganwise.types import Audit, Unusable, Value
 
 
 class Explained(NamedTuple):
@@ -121,6 +123,8 @@ def _moves(before: Advice, after: Advice) -> list[Move]:
 
 def _why(name: str, before: Advice, after: Advice) -> tuple[str, ...]:
     """The rules whose points for a candidate differ, then what keeps it out; where none does, others passed it."""
+    if not (_judged(name, before) and _judged(name, after)):  # its data or labels decide, before any rule is asked
+        return (f"now out: {_out(name, after)[0]}" if _judged(name, before) else f"no longer out: {_out(name, before)[0]}",)
     old, new = _points(name, before), _points(name, after)
     rules = [rule for rule in dict.fromkeys([*new, *old]) if old.get(rule) != new.get(rule)]
     rules.sort(key=lambda rule: -abs(new.get(rule, 0.0) - old.get(rule, 0.0)))
@@ -128,6 +132,10 @@ def _why(name: str, before: Advice, after: Advice) -> tuple[str, ...]:
     found += [f"now out: {out}" for out in _out(name, after) if not _out(name, before)]
     found += [f"no longer out: {out}" for out in _out(name, before) if not _out(name, after)]
     return tuple(found or ["its own points are the same: others passed it, or made room"])
+
+
+def _judged(name: str, advice: Advice) -> bool:
+    return any(option.name == name for option in advice.considered)
 
 
 def _points(name: str, advice: Advice) -> dict[str, float]:
@@ -145,4 +153,46 @@ def _out(name: str, advice: Advice) -> list[str]:
     option = next((option for option in advice.considered if option.name == name), None)
     if option:
         return [option.removed.rule] if option.removed and not option.kept else []
-    return [one.because for one in advice.excluded if one.name == name] or ["it does not go with these data"]
+    return [one.because for one in advice.excluded if one.name == name] or ["it is no option for what is said"]
+
+
+class Alternative(NamedTuple):
+    """A fact that nobody stated, and what the short list would be with it: ``say`` is a change as `--compare` takes it."""
+
+    fact: str
+    say: str
+    rules: tuple[str, ...]
+    first: str
+    entered: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+ANSWERS: Mapping[str, tuple[str, ...]] = {
+    "compute": ("device=cpu", "device=cuda,time=1d"),
+    "domain": ("domain=one", "domain=many"),
+    "sparse_image": ("sparse=yes", "sparse=no"),
+    "aligned": ("aligned=yes",),
+    "memory_gb": ("memory_gb=4",),
+    "private": ("private=yes",),
+    "budget_seconds": ("time=1d",),
+    "device": ("device=cuda",),
+}
+"""What a person could say about a fact that is unknown."""
+
+
+def alternatives(seen: Audit | None, said: Application, advice: Advice, choose: Callable[..., Advice]) -> tuple[Alternative, ...]:
+    """For each fact that a rule lacked: what saying it would change. Answers that change nothing on the list are left out."""
+    found = []
+    lacking = dict.fromkeys(fact for one in advice.undecided for fact in one.unknown)
+    for fact, say in [(name, words) for name in lacking for words in ANSWERS.get(name, ())]:
+        try:
+            other_data, other = suppose(seen, said, read_changes(say))
+            then = choose(other_data, application=other)
+        except Unusable:  # what was said already does not go with it
+            continue
+        before, after = ([one.name for one in advice_.candidates] for advice_ in (advice, then))
+        if before != after:
+            waiting = tuple(one.rule for one in advice.undecided if fact in one.unknown)
+            entered, left = ([n for n in one if n not in two] for one, two in ((after, before), (before, after)))
+            found.append(Alternative(fact, say, waiting, after[0], tuple(entered), tuple(left)))
+    return tuple(found)
