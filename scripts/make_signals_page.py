@@ -16,9 +16,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "doctor-signals.md"
 HEAD = """# What a record holds
 
 Every number that training writes into a record, by its name in `records.jsonl`; made by `scripts/make_signals_page.py` from the
-table in `ganwise.probes`. The doctor reads nothing else of a run. A number that can't be had is absent, never 0: a quotient of two
-zeros, the classes of data without labels, a held-out score where nothing is held out. Only the signals of the step and the two
-mean scores are recorded when they are not finite.
+table in `ganwise.probes`. The doctor reads nothing else of a run. A number that can't be had is absent, never 0: a quotient of
+two zeros, the classes of data without labels, a held-out score where nothing is held out. Only the signals of the step and the
+two mean scores are recorded when they are not finite.
 
 Statistics over time (deviation of a loss, trends, the early median) are computed from records and not stored. So is a critic's
 estimate of the distance, `score_real - score_fake`, and the r_t of adaptive augmentation, `2 accuracy_real - 1`.
@@ -29,10 +29,10 @@ back every running statistic: a run with records at each step ends in the same w
 RARE = f"""
 ## At each {probes.RARE}th record
 
-Of {DRAWN} fakes from latents that stay the same, against {DRAWN} training samples, up to {KNOWN:,} training samples to be near to,
-and up to {DRAWN} of the validation part. Distances are Euclidean in images averaged to 8 x 8 pixels, in the networks' scale;
-vectors are compared as they are. A neighborhood reaches to the fifth neighbor among the sample's own kind. Largest singular values
-come from four rounds of the power method and lie a few percent under the truth, less where one value stands out.
+Of {DRAWN} fakes from latents that stay the same, against {DRAWN} training samples, up to {KNOWN:,} training samples to be near
+to, and up to {DRAWN} of the validation part. Distances are Euclidean in images averaged to 8 x 8 pixels, in the networks' scale;
+vectors are compared as they are. A neighborhood reaches to the fifth neighbor among the sample's own kind. Largest singular
+values come from four rounds of the power method and lie a few percent under the truth, less where one value stands out.
 """
 
 

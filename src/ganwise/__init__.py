@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ganwise.doctor import diagnose
     from ganwise.evaluate import prepare
     from ganwise.model import Model
+    from ganwise.monitor import Monitor
     from ganwise.recipe import Choice, Recipe
     from ganwise.select import select
     from ganwise.train import train
@@ -40,6 +41,7 @@ _HOMES = {
     "GAN": "build",
     "train": "train",
     "Model": "model",
+    "Monitor": "monitor",
     "prepare": "evaluate",
     "diagnose": "doctor",
     **dict.fromkeys(["Audit", "Finding", "Record", "Score", "Unusable"], "types"),
@@ -74,6 +76,7 @@ __all__ = [
     "Dataset",
     "Finding",
     "Model",
+    "Monitor",
     "Recipe",
     "Record",
     "Score",

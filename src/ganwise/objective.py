@@ -59,8 +59,12 @@ class Pass(NamedTuple):
     @property
     def realness(self) -> tuple[Tensor, Tensor]:
         """How far real and fake scores lie on the loss's real side, (B,) each: below zero is taken for fake."""
+        return self.side(self.r), self.side(self.f)
+
+    def side(self, scores: Tensor) -> Tensor:
+        """How far any scores, real or fake, lie on the loss's real side."""
         middle = (self.r.mean() + self.f.mean()) / 2 if self.threshold is None else self.threshold
-        return self.sign * (self.r - middle), self.sign * (self.f - middle)
+        return self.sign * (scores - middle)
 
     def detach(self) -> Pass:
         """Without the graph, which would otherwise live as long as the pass."""

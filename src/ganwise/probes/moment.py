@@ -73,7 +73,7 @@ PRESENT: dict[Need, Callable[[Moment], bool]] = {
     "real": lambda m: len(m.d.real) > 1 and len(m.g.fake) > 1,
     "polarity": lambda m: True,
     "loss": lambda m: m.loss is not None,
-    "before": lambda m: m.before is not None,
+    "before": lambda m: bool(m.before),
     "logits": lambda m: m.d.real_out is not None and m.d.real_out.logits is not None and m.d.labels is not None,
     "look": lambda m: m.seen is not None and m.reference is not None,
     "held": lambda m: m.seen is not None and m.seen.held is not None,

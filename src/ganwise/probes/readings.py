@@ -82,6 +82,8 @@ def _flat(found: Sequence[Tensor | None], like: Tensor) -> Tensor:
 def update(m: Moment, player: str) -> Tensor:
     """|W' - W| / |W| over all of a player's weights."""
     assert m.before is not None
+    if player not in m.before:
+        return unknown(m.d.fake)
     old = list(m.before[player])
     new = [w.detach() for w in m.networks[player].parameters()]
     moved: Tensor = nn.utils.get_total_norm(torch._foreach_sub(new, old)) / nn.utils.get_total_norm(old)

@@ -66,10 +66,13 @@ class Watch:
         """The numbers of the record after ``step``; ``before`` are the weights before it."""
         gan, rare = self.gan, step % (RARE * self.every) == 0
         networks = {player: getattr(gan, player) for player in PLAYERS}
+        moment = Moment(d, g, signals, networks, gan.objectives[0], before, self.reference)
+        if not rare:
+            with torch.no_grad():
+                return numbers(CHEAP, moment)
         with undisturbed(gan.device, gan.generator, gan.discriminator, gan.average, gan.augment):
-            look = self._look(d) if rare else None
-            moment = Moment(d, g, signals, networks, gan.objectives[0], before, self.reference, look)
-            return numbers(PROBES if rare else CHEAP, moment)
+            moment.seen = self._look(d)
+            return numbers(PROBES, moment)
 
     def _look(self, d: Pass) -> Look:
         gan = self.gan
@@ -78,16 +81,11 @@ class Watch:
                 own = gan.generator(self.z, self.told).float()
             averaged = gan.average(self.z, self.told).float()
             with firing(gan.discriminator) as units_d:
-                held = self._judge(d) if len(self.held) else None
+                scores = d.look(self.held, self.held_told).score if len(self.held) else None
         change = (averaged - own).flatten(1).norm(dim=1).mean()
+        held = None if scores is None else (scores, d.side(scores))
         units = {"discriminator": units_d, "generator": units_g}
         return Look(pooled(own), change, spread(own[:APART]), held, units if units_d or units_g else {})
-
-    def _judge(self, d: Pass) -> tuple[Tensor, Tensor]:
-        """Scores of held-out samples, and how far these lie on the real side."""
-        scores = d.look(self.held, self.held_told).score
-        middle = (d.r.mean() + d.f.mean()) / 2 if d.threshold is None else d.threshold
-        return scores, d.sign * (scores - middle)
 
 
 def _some(n: int, most: int) -> Tensor:
