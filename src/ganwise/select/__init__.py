@@ -10,9 +10,11 @@ from pydantic import BaseModel
 from ganwise.knowledge import Disagreement, Rule, disagreements
 from ganwise.select.answers import Question, answer, describe
 from ganwise.select.application import WANTS, Application, Device, known
+from ganwise.select.evidence import Measured, Row, shipped
 from ganwise.select.facts import agree, gather, imagined
 from ganwise.select.funnel import Removed, Stage, narrow
 from ganwise.select.judge import Reason, Undecided, apply, reasons
+from ganwise.select.profile import newest
 from ganwise.select.shortlist import Candidate, Excluded, Option, candidates, excluded, options, shorten
 from ganwise.select.space import possible
 from ganwise.select.wishes import assumptions, refuse_contradictions, unmet, warnings
@@ -69,11 +71,13 @@ def select(
     limit: int = 8,
     without: Sequence[str] = (),
     rules: Sequence[Rule] = (),
+    evidence: Sequence[Row] | None = None,
 ) -> Advice:
     """The short list for audited data, for an application that somebody describes, or for both.
 
     ``device`` and ``seconds`` of computing are facts only where stated. ``without`` names rules to switch off; ``rules`` are
-    the user's own, as `ganwise.knowledge.own` reads them.
+    the user's own, as `ganwise.knowledge.own` reads them. ``evidence`` is what was measured, by default what ships with the
+    library: none is ``()``, and `ganwise.select.evidence.own` reads a user's.
 
     Raises:
         Unusable: Data and application, or two wishes, contradict each other; too little is said; an unknown need or rule; a
@@ -89,14 +93,20 @@ def select(
     seen = audit or imagined(said)
     facts = gather(seen, want, device or "unknown", seconds, said)
     fired, undecided = apply(facts, rules, without)
-    return _advise(seen, said, facts, fired, undecided, limit)
+    return _advise(seen, said, facts, fired, undecided, limit, shipped() if evidence is None else evidence)
 
 
 def _advise(
-    seen: Audit, said: Application, facts: Mapping[str, Value], fired: Sequence[Rule], undecided: Sequence[Undecided], limit: int
+    seen: Audit,
+    said: Application,
+    facts: Mapping[str, Value],
+    fired: Sequence[Rule],
+    undecided: Sequence[Undecided],
+    limit: int,
+    rows: Sequence[Row],
 ) -> Advice:
     stages, left, spaces = narrow(seen.shape, fired)
-    ranked = options(seen.shape, fired, facts)
+    ranked = options(seen.shape, fired, facts, rows)
     refuse_contradictions(seen.shape, fired, facts, ranked)
     picked = shorten([option for option in ranked if reasons(fired, option.tags)], limit)  # nothing is listed without a reason
     first, *rest = (answer(number, spaces[number], left, fired) for number in (1, 2, 3, 4))
@@ -106,7 +116,7 @@ def _advise(
         valid=len(possible(seen.shape)),
         after=len(left),
         funnel=tuple(stages),
-        candidates=candidates(picked, fired),
+        candidates=candidates(picked, fired, seen.shape, facts, newest()),
         excluded=excluded(ranked, seen.shape, facts),
         disagreements=_touching(ranked, facts),
         undecided=tuple(undecided),
@@ -136,9 +146,11 @@ __all__ = [
     "Candidate",
     "Device",
     "Excluded",
+    "Measured",
     "Question",
     "Reason",
     "Removed",
+    "Row",
     "Stage",
     "Undecided",
     "known",

@@ -167,12 +167,25 @@ def _standing(
     told = json.loads((file.parent / "runs" / Path(standing["runs"][0]).name / "run.json").read_text())
     recipe, first = Recipe.model_validate(told["job"]["recipe"]), scores[0]
     mean, low, high = interval([float(score["value"]) for score in scores])
-    budget = f"{plan['budget']} for {len(plan['entrants'])} recipes with {plan['seeds']} seeds"
     return Row(
-        *(about["name"], about["kind"], tuple(facts["shape"]), int(facts["n"]), about["content"]),
-        *(standing["recipe"], recipe.architecture.name, fingerprint(recipe)),
-        *(first["protocol"], first["features"], budget, first["metric"], first["direction"]),
-        *(mean, low, high, len(scores), str(file.parent)),
+        data=about["name"],
+        kind=about["kind"],
+        shape=tuple(facts["shape"]),
+        n=int(facts["n"]),
+        content=about["content"],
+        recipe=standing["recipe"],
+        architecture=recipe.architecture.name,
+        fingerprint=fingerprint(recipe),
+        protocol=first["protocol"],
+        features=first["features"],
+        budget=f"{plan['budget']} for {len(plan['entrants'])} recipes with {plan['seeds']} seeds",
+        metric=first["metric"],
+        direction=first["direction"],
+        value=mean,
+        low=low,
+        high=high,
+        seeds=len(scores),
+        source=str(file.parent),
     )
 
 
