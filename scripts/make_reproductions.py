@@ -77,7 +77,7 @@ def table(folder: str) -> Iterator[str]:
         if result is None:
             yield f"| {experiment.name} | {published} | | not run |"
             continue
-        ours = f"{result['ours'][0]['what']}: {number(result['ours'][0])}" if result["ours"] else ""
+        ours = f"{result['ours'][0]['what']}: {number(result['ours'][0])}" if result["ours"] else "none comparable"
         yield f"| [{experiment.name}]({folder}{experiment.name}.md) | {published} | {ours} | **{result['verdict']}** |"
 
 
@@ -89,7 +89,8 @@ def page(experiment: Experiment, result: Mapping[str, Any]) -> str:
     lines += [f"DATA: {experiment.data}.", ""] if experiment.data else []
     lines += ["| published | figure | source |", "|---|---|---|"]
     lines += [f"| {each.what} | {each.value} | {each.source} [{each.evidence}] |" for each in experiment.published]
-    lines += ["", "| ours | figure (95 % interval) | seeds |", "|---|---|---|"]
+    table = ["| ours | figure (95 % interval) | seeds |", "|---|---|---|"]
+    lines += ["", *(table if result["ours"] else ["No figure of ours that may stand beside these: see the notes."])]
     lines += [f"| {each['what']} | {number(each)}{_note(each)} | {each['seeds']} |" for each in result["ours"]]
     lines += ["", f"Protocol: {experiment.protocol}.", ""]
     for picture in result["pictures"]:
