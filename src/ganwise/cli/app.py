@@ -241,18 +241,18 @@ def evaluate(
 
 
 @app.command()
-def doctor(path: RunPath, json: Json = False) -> None:
-    """Diagnose a run: is it healthy, and if not, what to change. Exit status 1 for a failing one."""
-    from ganwise.artifacts import RunDirectory
-    from ganwise.cli import show
-    from ganwise.cli.runs import find, told
-    from ganwise.doctor import diagnose
-    from ganwise.recipe import from_data
+def doctor(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="a run's directory, or anybody's log: CSV, TensorBoard, text, ...")
+    ],
+    loss: Annotated[str, typer.Option(help="the loss where the log does not say it: hinge, bce, wgan, lsgan, ...")] = "",
+    map_: Annotated[list[str] | None, typer.Option("--map", help="columns, as in loss_d=D_loss,step=iter")] = None,
+    json: Json = False,
+) -> None:
+    """Diagnose a run, yours or anybody's: is it healthy, and if not, what to change. Exit status 1 for a failing one."""
+    from ganwise.cli import clinic
 
-    run = RunDirectory.open(find(path))
-    diagnosis = diagnose(run.records(), from_data(told(run)["recipe"], str(run.run)))
-    show.result(diagnosis.as_json(), json, lambda: show.diagnosis(diagnosis))
-    sys.exit(1 if diagnosis.verdict in ("failing", "failed") else 0)
+    sys.exit(clinic.doctor(path, loss, map_ or [], json))
 
 
 @app.command()

@@ -17,6 +17,8 @@ from ganwise.types import Audit, Trouble
 
 if TYPE_CHECKING:
     from ganwise.doctor import Diagnosis
+    from ganwise.doctor.gather import Log
+    from ganwise.doctor.stop import Advice
 
 console = Console(highlight=False)
 FEW = 3
@@ -111,18 +113,37 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def diagnosis(found: Diagnosis) -> None:
+def diagnosis(found: Diagnosis, log: Log, stop: Advice) -> None:
+    """The verdict with its findings and remedies; for a foreign log also what was taken for what."""
     said = found.as_json()
+    if log.recipe is None:
+        _reading(log)
     console.print(Text(said["verdict"], style=f"bold {HEALTH[said['verdict']]}"))
     for one in said["findings"]:
         console.print(f"  {one['problem']} since step {one['since_step']:,}: {one['evidence']}")
         for remedy in one["remedies"]:
-            changes = " ".join(f"--set {k}={v}" for k, v in remedy["change"].items())
+            option = "--set " if log.recipe else ""
+            changes = " ".join(f"{option}{k}={v}" for k, v in remedy["change"].items())
             console.print(
                 f"    try {changes}: {remedy['because']}  ", Text(f"[{', '.join(remedy['sources'])}]", style="bright_black")
             )
+    if stop.now:
+        console.print(Text(f"  stop now: {stop.because}", style="bold"))
+        if stop.rate:
+            console.print(
+                Text(f"  at most {stop.rate:.0%} of runs would have got better yet (docs/doctor.md)", style="bright_black")
+            )
     if said["not_judged"]:
         console.print(Text("  not judged: " + "; ".join(str(n) for n in said["not_judged"]), style="bright_black"))
+
+
+def _reading(log: Log) -> None:
+    """What was read, so that a wrong guess is seen."""
+    loss = f", loss {log.loss}" if log.loss else "; the loss is not known, name it with --loss"
+    console.print(Text(f"{log.format}, {len(log.records):,} records of {log.rows:,} rows{loss}", style="bright_black"))
+    console.print(Text("  " + ", ".join(f"{signal}={name}" for signal, name in log.mapping.items()), style="bright_black"))
+    for note in log.notes:
+        console.print(Text(f"  {note}", style="bright_black"))
 
 
 def ranking(found: Mapping[str, Any]) -> None:

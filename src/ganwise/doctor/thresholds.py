@@ -28,8 +28,8 @@ FLAT = 0.95  # (O) share of fakes at which the generator's loss has no slope
 FLAT_CRITIC = 1e-3  # (O) of the early |loss| of a critic: WGAN-WC of the traces loses five orders, WGAN-GP less than one
 
 # Imbalance.
-LEAD = 12.7  # (C) D's loss this many times below G's. 24 traces of CIFAR-10 with labels: healthy up to 5.0, failing from 29.4;
-# the geometric middle of 5.6 (highest healthy by medians) and 29. Of the plain log loss it is a gap of 2.3 between the logits
+LEAD = 12.5  # (C) G's loss over D's. 25 traces of CIFAR-10: healthy runs reach 5.1 at most, failing ones without a critic 30.9 at
+# least; this is the geometric middle (benchmarks/traces.py). Of the plain log loss it is a gap of 2.3 between the logits
 PINNED_STEPS, PINNED = 500, 1e-3  # (O) BEGAN's k at 0 or 1 for so long; healthy k leaves 0 within tens of steps
 OVERFIT = 0.3  # (O) accuracy on training data over that on held-out data; BigGAN's D: above .98 against .50 to .55 (L)
 SIGNED = 0.8  # (O) mean sign of D on training images; ADA steers .6 (L), above which a discriminator overfits
@@ -59,3 +59,9 @@ COPYING, COPIES = 0.95, 0.8  # (O) nearest training image against that of test i
 
 # Remedies.
 FASTEST = 1e-3  # (O) the largest learning rate in the catalog: half of an absurd one would still be absurd
+
+# When to stop: see `stop`. (C) conformal on the 25 traces of CIFAR-10, benchmarks/traces.py
+STOP_RUNS, GAIN = 25, 0.02  # runs that the bounds come from; how much better a model must be to count as better
+STOP_RATIO = 1.04  # of the last evaluations' best to the best of all; the traces' extreme is 1.033
+STOP_NOISE = 1.0  # (O) typical steps between two evaluations that count for nothing
+STOP_WON = 35_000  # steps for which D's lead has lasted: the traces' extreme

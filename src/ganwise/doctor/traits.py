@@ -12,7 +12,7 @@ from ganwise.types import Unusable
 KINDS = {
     **dict.fromkeys(["vanilla", "bce", "ns", "nsgan", "logistic", "softplus", "cross-entropy", "stylegan"], "non-saturating"),
     **dict.fromkeys(["saturating", "mm", "mmgan"], "minimax"),
-    **dict.fromkeys(["ls", "mse", "l2"], "least-squares"),
+    **dict.fromkeys(["ls", "mse", "l2", "least-square"], "least-squares"),
     **dict.fromkeys(["wasserstein-gp", "wgan-clip", "wgan-wc", "wgangp", "wgan-dra"], "wasserstein"),
     **dict.fromkeys(["ggan", "geometric", "sagan", "biggan", "svm"], "hinge"),
     **dict.fromkeys(["rpgan", "rgan"], "relativistic"),

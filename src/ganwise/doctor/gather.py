@@ -1,0 +1,266 @@
+"""Rows of any length to records in bounded memory, with what had to be assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import isinf, isnan, nan
+from typing import Any, NamedTuple
+
+from ganwise.doctor.columns import PARTS, SIGNALS, counter, guess
+from ganwise.recipe import Recipe
+from ganwise.types import Record, Score, Unusable
+
+KEPT = 8192
+"""Values of one column that are kept: of more, each second is left out, again and again. What is left is an even sample, so that
+averages and lasting signs stay; a spike between two kept values is not seen. Values that are not finite are never left out."""
+COLUMNS = 512  # different names; a file with more is no table of numbers
+IMAGES = 32  # in a batch, where a log counts images alone
+METRICS = ("fid", "kid", "sliced_wasserstein")
+
+
+class Log(NamedTuple):
+    """What was read: ``mapping`` names the column of each signal; ``coarse`` says that steps are epochs or rows."""
+
+    path: str
+    format: str
+    records: tuple[Record, ...]
+    mapping: Mapping[str, str]
+    ignored: tuple[str, ...] = ()
+    rows: int = 0
+    notes: tuple[str, ...] = ()
+    loss: str = ""
+    coarse: bool = False
+    recipe: Recipe | None = None
+    scores: tuple[Score, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The ``read`` of the doctor's JSON."""
+        return {
+            "path": self.path,
+            "format": self.format,
+            "rows": self.rows,
+            "records": len(self.records),
+            "loss": self.recipe.loss.name if self.recipe else self.loss,
+            "mapping": dict(self.mapping),
+            "ignored": list(self.ignored),
+            "notes": list(self.notes),
+        }
+
+
+class Column:
+    """An even sample of one column, and whether it ends in values that are not numbers."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[int, float]] = []
+        self.count, self.stride = 0, 1
+        self.low, self.high = float("inf"), float("-inf")
+        self.infinite: tuple[int, float] | None = None
+        self.gap, self.longest, self.since = 0, 0, 0
+
+    def add(self, step: int, value: float) -> None:
+        if isnan(value):
+            self.since = self.since if self.gap else step
+            self.gap += 1
+            return
+        self.longest, self.gap = max(self.longest, self.gap), 0
+        if isinf(value):
+            self.infinite = self.infinite or (step, value)
+            return
+        self.low, self.high = min(self.low, value), max(self.high, value)
+        if self.count % self.stride == 0:
+            self.kept.append((step, value))
+        self.count += 1
+        if len(self.kept) > KEPT:
+            self.kept, self.stride = self.kept[::2], 2 * self.stride
+
+    def forget(self, step: int) -> None:
+        """Takes back what lies at or after a step: the run went on from an earlier checkpoint."""
+        self.kept = [pair for pair in self.kept if pair[0] < step]
+        if self.infinite and self.infinite[0] >= step:
+            self.infinite = None
+
+    def values(self, metric: bool) -> Iterator[tuple[int, float]]:
+        """What was kept, and the first value that is not finite. A gap is none: NaN counts where no number follows it,
+        and longer than ever before; an evaluation that was not made is NaN in many logs."""
+        yield from self.kept
+        if self.infinite:
+            yield self.infinite
+        if self.kept and self.gap > self.longest and not metric:
+            yield self.since, nan
+
+
+@dataclass
+class Gatherer:
+    """Takes rows in order; ``told`` maps signals, ``step`` and ``epoch`` to columns as the user has named them."""
+
+    path: str
+    format: str
+    told: Mapping[str, str] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)
+    counters: dict[str, str] = field(default_factory=dict)  # kind of counter -> column
+    ignored: dict[str, None] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
+    rows: int = 0
+    loss: str = ""
+    batch: int = 0  # images in one, where the log says so
+    last: float = -1.0
+    offset: float = 0.0
+    epoch: float = -1.0
+
+    def __post_init__(self) -> None:
+        if unknown := [name for name in self.told if name not in (*SIGNALS, *PARTS, "step", "epoch")]:
+            raise Unusable(f"--map {unknown[0]}=...: the doctor has no such signal; it knows step, epoch, {', '.join(SIGNALS)}")
+
+    def add(self, row: Mapping[str, float], step: int | None = None) -> None:
+        """One row: a number for each column that it holds. Counters are among them, unless the step is given."""
+        useful = [name for name in row if self._wanted(name)]
+        if not useful:
+            return
+        self.rows += 1
+        at = self._step(row) if step is None else step
+        for name in useful:
+            self.columns[name].add(at, row[name])
+
+    def _wanted(self, name: str) -> bool:
+        if name in self.columns:
+            return True
+        if name in self.ignored:
+            return False
+        if name in self.told.values():
+            used = name not in (self.told.get("step"), self.told.get("epoch"))
+        else:
+            used = not counter(name) and guess(name) is not None
+        if used and len(self.columns) < COLUMNS:
+            self.columns[name] = Column()
+            return True
+        if not counter(name) and len(self.ignored) < COLUMNS:
+            self.ignored[name] = None
+        return False
+
+    def _step(self, row: Mapping[str, float]) -> int:
+        """The row's place in the run, from whatever counts in it; the number of the row where nothing does."""
+        found = {kind: row[name] for kind in ("step", "epoch") if (name := self.told.get(kind)) in row and name is not None}
+        for name in row:
+            kind = counter(name)
+            if kind and kind not in self.told:
+                found.setdefault(kind, row[name])
+                self.counters.setdefault(kind, name)
+        found = {kind: value for kind, value in found.items() if not isnan(value) and not isinf(value)}
+        epoch = found.get("epoch", self.epoch)
+        if "kimg" in found and "step" not in found:
+            return round(found["kimg"] * 1000 / (self.batch or IMAGES))
+        inner = found.get("step", found.get("batch"))
+        if inner is None:
+            return round(epoch) if "epoch" in found else self.rows
+        if inner < self.last:
+            self._back(inner, epoch > self.epoch or ("step" not in found and "epoch" not in found))
+        self.last, self.epoch = inner, epoch
+        return round(self.offset + inner)
+
+    def _back(self, inner: float, next_epoch: bool) -> None:
+        """The counter has gone back: to the next epoch's first batch, or to an earlier checkpoint."""
+        if next_epoch:
+            self.offset += self.last + 1 - min(inner, 1)
+            return
+        for column in self.columns.values():
+            column.forget(round(self.offset + inner))
+        self.notes["the step went back: of what was run twice, the later counts"] = None
+
+    def finish(self) -> Log:
+        """The records.
+
+        Raises:
+            Unusable: No row held a number that means something to the doctor.
+        """
+        for signal, name in self.told.items():
+            if name not in self.columns and name not in self.ignored and signal not in ("step", "epoch"):
+                there = ", ".join([*self.columns, *self.ignored][:12]) or "none"
+                raise Unusable(f"{self.path}: --map {signal}={name}: no such column; columns: {there}")
+        chosen = self._choose()
+        if not chosen:
+            raise Unusable(f"{self.path}: {self._nothing()}")
+        rows: dict[int, dict[str, float]] = {}
+        for signal, pairs in self._signals(chosen).items():
+            for step, value in pairs:
+                rows.setdefault(step, {})[signal] = value
+        records = tuple(Record(step, 0, 0.0, rows[step]) for step in sorted(rows))
+        used = {name for names in chosen.values() for name in names}
+        ignored = (*self.ignored, *(name for name in self.columns if name not in used))
+        mapping = {signal: " + ".join(names) for signal, names in chosen.items()}
+        coarse = self._count(mapping)
+        if any(column.stride > 1 for column in self.columns.values()):
+            self.notes[f"thinned to {len(records):,} records, evenly"] = None
+        return Log(self.path, self.format, records, mapping, ignored, self.rows, tuple(self.notes), self.loss, coarse)
+
+    def _count(self, mapping: dict[str, str]) -> bool:
+        """Adds what steps are to the mapping; whether they are something coarser than updates."""
+        kinds = {kind: self.told.get(kind, self.counters.get(kind, "")) for kind in ("step", "batch", "kimg", "epoch")}
+        kind = next((kind for kind, name in kinds.items() if name), "")
+        mapping["step"] = kinds.get(kind, "") or ("row" if self.format not in ("tensorboard",) else "step")
+        if kind == "batch" and kinds["epoch"]:
+            mapping["step"] = f"{kinds['epoch']}, {kinds['batch']}"
+        if kind == "kimg":
+            self.notes[f"counts images: a step is {self.batch or IMAGES} of them"] = None
+        if not kind and self.format != "tensorboard":
+            self.notes["no column counts steps: rows are counted; name one with --map step=COLUMN"] = None
+        return kind == "epoch" or (not kind and self.format != "tensorboard")
+
+    def _choose(self) -> dict[str, tuple[str, ...]]:
+        """The column of each signal: the user's, else the surest guess that holds numbers."""
+        best: dict[str, tuple[int, str]] = {}
+        for name, column in self.columns.items():
+            if not column.count and not column.infinite:
+                self.notes[f"{name} holds no number"] = None
+                continue
+            given = [(signal, -1) for signal, mine in self.told.items() if mine == name]
+            for signal, sure in given or [found for found in [guess(name)] if found]:
+                if signal not in best or sure < best[signal][0]:
+                    best[signal] = (sure, name)
+        chosen: dict[str, tuple[str, ...]] = {signal: (name,) for signal, (_, name) in best.items() if signal in SIGNALS}
+        return self._parts({signal: name for signal, (_, name) in best.items()}, chosen)
+
+    def _parts(self, best: Mapping[str, str], chosen: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """D's loss as a sum, where only its two parts are logged; pix2pix calls those D_real and D_fake."""
+        if "loss_d" in chosen:
+            return chosen
+        if all(part in best for part in PARTS):
+            return {"loss_d": tuple(best[part] for part in PARTS), **chosen}
+        named = {name.lower(): name for name in self.columns}
+        if "loss_g" in chosen and {"d_real", "d_fake"} <= set(named) and chosen.get("score_real") == (named["d_real"],):
+            rest = {signal: names for signal, names in chosen.items() if not signal.startswith("score_")}
+            return {"loss_d": (named["d_real"], named["d_fake"]), **rest}
+        return chosen
+
+    def _signals(self, chosen: dict[str, tuple[str, ...]]) -> dict[str, list[tuple[int, float]]]:
+        """The values of each signal; percentages as shares, and scores of a probability as such."""
+        found = {}
+        for signal in list(chosen):
+            columns = [self.columns[name] for name in chosen[signal]]
+            scale = 0.01 if signal.startswith("accuracy") and columns[0].high > 1.5 else 1.0
+            values = {step: scale * value for step, value in columns[0].values(signal in METRICS)}
+            for other in columns[1:]:
+                more = dict(other.values(False))
+                values = {step: value + more[step] for step, value in values.items() if step in more}
+            if signal in ("score_real", "score_fake") and self._probable(chosen):
+                chosen[signal.replace("score", "prob")] = chosen.pop(signal)
+                signal = signal.replace("score", "prob")
+            found[signal] = list(values.items())
+        return found
+
+    def _probable(self, chosen: dict[str, tuple[str, ...]]) -> bool:
+        """Whether D's scores are probabilities by their looks: all of them from 0 to 1, and D(x) called so."""
+        names = [chosen.get(f"{kind}_{what}", ("",))[0] for kind in ("score", "prob") for what in ("real", "fake")]
+        columns = [self.columns[name] for name in names if name]
+        spelled = any(name.replace(" ", "").lower().startswith(("d(x", "d(g(z")) for name in names)
+        return spelled and all(0 <= column.low and column.high <= 1 for column in columns)
+
+    def _nothing(self) -> str:
+        """Why there is nothing to judge, in one line."""
+        empty = list(self.columns)
+        if empty:
+            return f"{', '.join(empty[:6])}: no number in the whole column; nothing can be judged"
+        seen = ", ".join(list(self.ignored)[:8])
+        if seen:
+            return f"no column that the doctor knows (it has {seen}); name one with --map loss_d=COLUMN"
+        return "no losses or other numbers of a training run in it; expected a log that holds, say, loss_d and loss_g"

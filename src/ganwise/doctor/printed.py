@@ -1,0 +1,63 @@
+"""Names and numbers in a line that a training script has printed."""
+
+from __future__ import annotations
+
+import re
+
+NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf(?:inity)?)(?![\w.]*[A-Za-z:])"
+_PAIR = re.compile(r"""["']?(?P<name>[A-Za-z_][\w.()/ -]*?)["']?\s*[:=]\s*(?P<value>""" + NUMBER + r")%?", re.IGNORECASE)
+_ASIDE = re.compile(r"[(<\[](?=[^()<>\[\]]*[:=])([^()<>\[\]]*)[)>\]]")  # (Step: 2000, Using test moments)
+_COUNT = r"(\d{1,3}(?:,\d{3})+|\d+)"
+_EPOCH = re.compile(r"\bepochs?\b\W{0,3}?\[?\s*" + _COUNT, re.IGNORECASE)
+_INNER = re.compile(r"\b(batch|step|iter|iters|iteration)\b\W{0,3}?\[?\s*" + _COUNT, re.IGNORECASE)
+_TENSOR = re.compile(r"tensor\(\[?([^,()\]]+)[^()]*\)")
+_BARE = re.compile(r"\b(?P<name>\w*loss\w*|err[DG]|FID|KID)\s+(?P<value>" + NUMBER + ")", re.IGNORECASE)
+_BRACKETS = re.compile(r"\[\s*(\d+)\s*/\s*\d+\s*\]\s*\[\s*(\d+)\s*/\s*\d+\s*\]")
+_LONE = re.compile(r"\[\s*(\d+)\s*/\s*\d+\s*\]")
+_BAR = re.compile(r"\b(\d+)/\d+\s*\[(?=[\d:]+<)")
+_LEADING = re.compile(r"\s*(\d+)\s+(?=\[?\s*[A-Za-z])")
+_NAMED = re.compile(r"\b(Gen|Discrim)\.\s*\((" + NUMBER + r")\)", re.IGNORECASE)
+_NOTHING = ("No", "N/A", "None", "-", "|")  # the value of the name before
+LOSS_SAID = re.compile(r"""["']?adv_loss["']?\s*[:=]\s*["'](\w[\w-]*)["']""")
+
+
+def row(line: str) -> dict[str, float]:
+    """The numbers of a line by their names, with ``epoch``, ``batch`` or ``step`` where it counts; empty where it has none."""
+    line = _TENSOR.sub(r"\1", line)
+    found = {name: float(value) for name, value in _NAMED.findall(line)}
+    for piece in _pieces(line):
+        for match in _PAIR.finditer(piece):
+            name = " ".join(word for word in match["name"].split()[-3:] if word not in _NOTHING)
+            if name.lower() not in ("epoch", "step", "batch"):
+                found.setdefault(name, float(match["value"]))
+    for match in _BARE.finditer(line):
+        found.setdefault(match["name"], float(match["value"]))
+    return {**_counters(line), **found} if found else {}
+
+
+def _pieces(line: str) -> list[str]:
+    """Remarks in brackets apart from the rest, so that ``FID (Step: 2000): 30`` reads as FID: 30 and Step: 2000."""
+    asides = _ASIDE.findall(line)
+    return [*asides, _ASIDE.sub(" ", line)] if asides else [line]
+
+
+def _counters(line: str) -> dict[str, float]:
+    """What the line counts: ``[0/5][50/1583]``, ``Epoch 3, Batch 7``, a progress bar, or the number it begins with."""
+    if pair := _BRACKETS.search(line):
+        return {"epoch": float(pair[1]), "batch": float(pair[2])}
+    found: dict[str, float] = {}
+    if epoch := _EPOCH.search(line):
+        found["epoch"] = _whole(epoch[1])
+    if inner := _INNER.search(line):
+        found["batch" if inner[1].lower() == "batch" or "epoch" in found else "step"] = _whole(inner[2])
+    elif bar := _BAR.search(line):
+        found["batch" if "epoch" in found else "step"] = float(bar[1])
+    elif "epoch" in found and (lone := _LONE.search(line, epoch.end() if epoch else 0)):
+        found["batch"] = float(lone[1])
+    elif not found and (leading := _LEADING.match(line)):
+        found["step"] = float(leading[1])
+    return found
+
+
+def _whole(text: str) -> float:
+    return float(text.replace(",", ""))
