@@ -191,10 +191,10 @@ def jobs(name: str, arms: Sequence[str], seeds: Sequence[int], listed: Path) -> 
             yield (*every[place], seed)
 
 
-def run(name: str, wanted: Sequence[Job], out: Path, cifar: Path | None, seconds: float | None = None) -> int:
+def run(name: str, wanted: Sequence[Job], out: Path, cifar: Path | None, setting: Setting | None = None) -> int:
     """Trains and scores what is not finished in ``out``; returns the signal that ended it, or 0."""
-    setting, data = SETTINGS[name], data_set(name, cifar)
-    folder, spent = out / name, seconds or SETTINGS[name].seconds
+    setting, data = setting or SETTINGS[name], data_set(name, cifar)
+    folder, spent = out / name, setting.seconds
     save(data, folder / "data")
     prepare(data, "test", n=setting.n).yardsticks  # noqa: B018  # cached here once, for all runs
     if not (folder / "floor.json").is_file():
@@ -255,12 +255,12 @@ def collect(out: Path) -> None:
             trial = RunDirectory.open(told.parent)
             if finished(trial.read()):
                 rows.append(row_of(name, trial, read_json(out / name / "floor.json")))
-    known = {_key(row): row for row in _rows()} | {_key(row): row for row in rows}
+    known = {_key(row): row for row in committed()} | {_key(row): row for row in rows}
     ROWS.write_text("".join(json.dumps(known[key]) + "\n" for key in sorted(known)))
     print(f"{ROWS.name}: {len(rows)} runs in {out}, {len(known)} rows")
 
 
-def _rows() -> list[Row]:
+def committed() -> list[Row]:
     return [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.is_file() else []
 
 
@@ -333,7 +333,7 @@ def main() -> int:
     elif given.verb == "collect":
         collect(given.out)
     elif given.verb == "page":
-        write(_rows(), order())
+        write(committed(), order())
     else:
         wanted = list(jobs(given.data_set, given.arm, given.seeds, given.lists))
         return 128 + stopped if (stopped := run(given.data_set, wanted, given.out, given.cifar)) else 0
