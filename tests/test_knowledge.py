@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ganwise
 from ganwise import knowledge
-from ganwise.catalog import AXES, RECIPES
+from ganwise.catalog import AXES, RECIPES, Axis, misfits
 from ganwise.knowledge import bibtex
 from ganwise.knowledge.rule import read_condition, read_rule, read_target
 from ganwise.select.application import Application
@@ -17,6 +19,8 @@ from ganwise.select.facts import gather
 from ganwise.types import Audit, Unusable, Value
 
 PACKAGE = Path(ganwise.__file__).parent
+PAGE = runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "make_rules_page.py"))
+COVERAGE: list[dict[str, Any]] = PAGE["coverage"]()
 RULES = knowledge.rules()
 ROW = {
     "name": "a",
@@ -228,3 +232,49 @@ def test_a_rule_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> 
     for name in ("gone.toml", "binary.toml"):
         with pytest.raises(Unusable, match=rf"{name}: can't be read"):
             knowledge.own(tmp_path / name)
+
+
+def test_the_page_of_the_rules_is_up_to_date() -> None:
+    assert PAGE["PAGE"].read_text(encoding="utf-8") == PAGE["page"](), "run python scripts/make_rules_page.py"
+
+
+@pytest.mark.parametrize("row", COVERAGE, ids=lambda row: row["says"].split(":")[0][:40])
+def test_every_sentence_stands_in_rules_that_exist(row: dict[str, Any]) -> None:
+    assert row.keys() <= {"group", "says", "rules", "disagreements", "refused", "note"}
+    assert row.keys() & {"rules", "refused", "note"}, "it stands nowhere"
+    assert set(row.get("rules", ())) <= {rule.name for rule in RULES}
+    assert set(row.get("disagreements", ())) <= {one.name for one in knowledge.disagreements()}
+    for pair in row.get("refused", ()):
+        one, two = (tag.split(".") for tag in pair.split(" + "))
+        picks: dict[Axis, tuple[str, ...]] = {}
+        for axis, name in (one, two):
+            picks[axis] = (*picks.get(axis, ()), name)
+        said = [misfit.what for misfit in misfits(picks)]
+        assert any(one[1] in what and two[1] in what for what in said), f"{pair} is not refused: {said}"
+
+
+def test_no_sentence_is_missing() -> None:
+    numbered = [row["says"].split(".")[0] for row in COVERAGE if row["group"] == "R1 to R28"]
+    assert numbered == [f"R{number}" for number in range(1, 29)]
+    answers = [row["says"][0] for row in COVERAGE if row["group"] == "The framework's four answers"]
+    assert sorted(set(answers)) == ["1", "2", "3", "4"]
+    assert {row["says"][:2] for row in COVERAGE if row["group"] == "Tables 2 to 7"} == {f"T{n}" for n in range(2, 8)}
+
+
+def test_a_disagreement_has_sides() -> None:
+    for one in knowledge.disagreements():
+        assert len(set(one.sources)) >= 2, one.name
+        assert knowledge.cite(one.sources)
+        assert one.touches, one.name
+    assert len({one.name for one in knowledge.disagreements()}) == len(knowledge.disagreements())
+
+
+def test_a_figure_of_memory_is_marked_as_such() -> None:
+    tagged = re.compile(r"\[(mem|mem, unverified|2nd|code|log|page)\]")
+    odd = [rule.name for rule in RULES for mark in re.findall(r"\[[^\]]*\]", rule.because) if not tagged.fullmatch(mark)]
+    assert odd == []
+
+
+def test_folklore_neither_requires_nor_rules_out() -> None:
+    hard = [rule.name for rule in RULES if rule.strength == "folklore" and rule.effects.keys() & {"requires", "rules_out"}]
+    assert hard == []

@@ -12,7 +12,7 @@ _FIELD = re.compile(r"  (\w+) = \{(.*)\},\n")
 _ACCENT = re.compile(r"\{\\(['\"]?)(\w)\}")  # {\'e}, {\"a}, {\o}
 _MARKS = {"'": "\u0301", '"': "\u0308"}
 _LETTERS = {"o": "ø", "l": "ł", "i": "ı"}
-_VENUES = ("booktitle", "journal", "institution", "howpublished")
+_VENUES = ("booktitle", "journal", "institution", "howpublished", "publisher")
 
 
 class Source(NamedTuple):
