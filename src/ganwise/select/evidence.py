@@ -28,6 +28,8 @@ SIMILAR_COUNT = 10.0
 """Numbers of samples may: between hundreds and thousands of them another GAN wins. Ours."""
 LEAST_ROWS = 3
 """A median of two is neither's measure."""
+MATTERS = 0.1
+"""Of the group's range: one mode of 25 more than nothing is no merit, however certain it is. Ours."""
 BOUND = WEIGHTS["replicated"]
 """All measurements together move a score by no more than one replicated finding: they are few, and short runs of ours."""
 OURS = "ganwise2026measurements"
@@ -244,10 +246,12 @@ def _same(row: Row, name: str, recipe: Recipe, tags: Tags) -> bool:
 
 
 def _judge(row: Row, group: Sequence[Row]) -> Measured:
-    """For or against it where its interval lies on one side of the group's median; nothing where that is inside."""
-    middle = median(one.value for one in group)
-    above = row.low is not None and row.low > middle
-    below = row.high is not None and row.high < middle
+    """For or against it where its interval lies on one side of the group's median, and far enough from it to matter."""
+    values = [one.value for one in group]
+    middle = median(values)
+    matters = abs(row.value - middle) > MATTERS * (max(values) - min(values))
+    above = matters and row.low is not None and row.low > middle
+    below = matters and row.high is not None and row.high < middle
     effect: Side = "tied"
     if row.seeds > 1 and (above or below):
         effect = "prefers" if above == (row.direction == "higher") else "avoids"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from ganwise.catalog import AUGMENTATIONS, AUTO, RECIPES, own_divergence, unlabeled, unshaped
@@ -76,7 +76,7 @@ def options(shape: Shape, rules: Sequence[Rule], facts: Mapping[str, Value], row
     ``rows`` are measurements: they move scores, and remove nothing.
     """
     found = [option for name in RECIPES if not _unlabeled(name, facts) for option in _of_recipe(name, shape, rules)]
-    found += [option for one in found for option in _augmented(one, rules)]
+    found += [option for one in found for option in _augmented(one, shape, rules)]
     if groups := similar(rows, "image" if len(shape) > 1 else "vector", shape, int(facts["n"])):
         found = [_measured(option, groups) for option in found]
     return sorted(found, key=lambda option: -option.score)
@@ -111,7 +111,7 @@ def _option(label: str, recipe: Recipe, tags: Tags, rules: Sequence[Rule], lead:
     return Option(label, recipe, tags, score(rules, tags), lead, kept, removed)
 
 
-def _augmented(option: Option, rules: Sequence[Rule]) -> list[Option]:
+def _augmented(option: Option, shape: Shape, rules: Sequence[Rule]) -> list[Option]:
     """The strong default also with the augmentation that rules prefer most for these data, where they prefer any."""
     if not (option.kept and option.recipe.regularizers):
         return []
@@ -120,6 +120,8 @@ def _augmented(option: Option, rules: Sequence[Rule]) -> list[Option]:
     if best is None or score(rules, tags[best]) <= 0:
         return []
     recipe = option.recipe.model_copy(update={"augmentation": Choice(name=best)})
+    if unshaped(recipe, shape):
+        return []
     return [_option(f"{option.name}-{best}", recipe, option.tags | tags[best], rules, lead=True, kept=False)]
 
 
@@ -146,15 +148,24 @@ def shorten(ranked: Sequence[Option], limit: int) -> list[Option]:
 def roles(ranked: Sequence[Option]) -> dict[str, Role]:
     """The strong default and the cheap baseline among options, best first: of those that a rule keeps, else of all that survive.
 
-    A default has a regularizer and a baseline none; where neither a rule nor the data leave one, there is none.
+    A default has a regularizer; a baseline has none, reads no labels and is not augmented. Where neither a rule nor the data
+    leave one, there is none.
     """
     found: dict[str, Role] = {}
-    roles: tuple[tuple[Role, bool], ...] = ((DEFAULT, True), (BASELINE, False))
-    for role, regularized in roles:
-        able = [one for one in ranked if bool(one.recipe.regularizers) == regularized and (one.kept or not one.removed)]
+    able_to: tuple[tuple[Role, Callable[[Recipe], bool]], ...] = ((DEFAULT, _regularized), (BASELINE, _bare))
+    for role, suits in able_to:
+        able = [one for one in ranked if suits(one.recipe) and (one.kept or not one.removed)]
         able.sort(key=lambda one: (not one.kept, not one.lead))
         found |= {one.name: role for one in able[:1]}
     return found
+
+
+def _regularized(recipe: Recipe) -> bool:
+    return bool(recipe.regularizers)
+
+
+def _bare(recipe: Recipe) -> bool:
+    return not (recipe.regularizers or recipe.conditioning or recipe.augmentation)
 
 
 def idea(recipe: Recipe) -> str:

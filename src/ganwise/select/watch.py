@@ -28,8 +28,12 @@ class Prone(NamedTuple):
 
 
 def _prone(problem: Problem, says: str, sources: str, having: str = "", lacking: str = "", when: str = "") -> Prone:
-    tags = (frozenset(text.split(" + ")) if text else frozenset() for text in (having, lacking))
-    return Prone(Watch(problem, says, tuple(sources.split())), *tags, when=tuple(when.split(", ")) if when else ())
+    watch, conditions = Watch(problem, says, tuple(sources.split())), tuple(when.split(", ")) if when else ()
+    return Prone(watch, _tags(having), _tags(lacking), conditions)
+
+
+def _tags(text: str) -> Tags:
+    return frozenset(text.split(" + ")) if text else frozenset()
 
 
 KINDS: tuple[Prone, ...] = (
