@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from functools import cache
@@ -73,6 +74,12 @@ def test_every_application_gets_a_list_of_gans_that_can_be_built_for_it(name: st
         assert takes(one.recipe.architecture.name, shape) is None, one.name
         assert catalog.unshaped(one.recipe, shape) is None, one.name
         assert one.reasons, one.name
+
+
+def test_the_reviewed_lists_are_what_selection_answers() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "make_applications_page.py"))
+    text = script["PAGE"].read_text(encoding="utf-8")
+    assert text == script["page"](text), "run python scripts/make_applications_page.py, and read the reviews again"
 
 
 def test_the_frameworks_own_application_yields_its_four_losses_each_from_its_rule() -> None:
