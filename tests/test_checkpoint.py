@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -189,12 +190,20 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
     assert state.notes["note"] == 1
 
 
-def test_the_last_two_are_kept_and_a_given_up_future_is_not(tmp_path: Path) -> None:
-    for step in (100, 200, 900, 300):
+def test_old_ones_are_thinned_and_a_given_up_future_is_not_kept(tmp_path: Path) -> None:
+    for step in (100, 200, 300, 400, 900, 500, 600):
         checkpoint.save(tmp_path, numbered(step))
-    assert sorted(f.name for f in tmp_path.iterdir()) == [
-        f"{n:09d}.{kind}" for n in (200, 300) for kind in ("json", "safetensors")
-    ]
+    kept = (400, 500, 600)
+    assert sorted(f.name for f in tmp_path.iterdir()) == [f"{n:09d}.{kind}" for n in kept for kind in ("json", "safetensors")]
+    assert [state.record.step for state in checkpoint.before(tmp_path, 600)] == [500, 400]
+
+
+def test_checkpoints_lie_no_farther_apart_than_they_are_old() -> None:
+    kept: list[int] = []
+    for step in range(10, 2010, 10):
+        kept = checkpoint.thinned([*kept, step])
+    assert kept[-2:] == [1990, 2000] and len(kept) == 11
+    assert all(b - a <= max(10, 2000 - a) for a, b in pairwise([0, *kept]))
 
 
 def flip(file: Path) -> None:

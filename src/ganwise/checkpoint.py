@@ -8,7 +8,9 @@ functions of the step and need no saving.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +25,7 @@ from ganwise.types import Record, Unusable
 
 FORMAT = 1
 KEPT = 2
-"""Checkpoints that stay on disk: the last, and the one before it in case the last is damaged."""
+"""Checkpoints that always stay on disk: the last, and the one before it in case the last is damaged. Older ones are thinned."""
 BEST = ("best", "model_sha256")
 """What run.json tells of the best model so far."""
 
@@ -139,6 +141,14 @@ def newest(folder: Path, say: Callable[[str], None] = lambda line: None) -> Stat
     raise Unusable(f"{folder}: holds no whole checkpoint; train anew into another directory")
 
 
+def before(folder: Path, step: int) -> Iterator[State]:
+    """Whole checkpoints of steps before ``step``, the newest first."""
+    for found in reversed(_steps(folder)):
+        if found < step:
+            with suppress(OSError, ValueError, SafetensorError, KeyError):
+                yield _read(folder / f"{found:09d}.safetensors")
+
+
 def _read(path: Path) -> State:
     try:
         notes = read_json(path.with_suffix(".json"))
@@ -161,11 +171,22 @@ def _steps(folder: Path) -> list[int]:
 
 
 def _tidy(folder: Path, last: int) -> None:
-    """Removes all but the newest up to ``last``; later ones were damaged, or belong to a future that was given up."""
+    """Thins the old ones, and removes those after ``last``: damaged, or of a future that was given up."""
     steps = _steps(folder)
-    kept = [step for step in steps if step <= last][-KEPT:]
-    for step in set(steps) - set(kept):
+    for step in set(steps) - set(thinned([step for step in steps if step <= last])):
         _remove(folder, step)
+
+
+def thinned(steps: Sequence[int]) -> list[int]:
+    """Of ascending steps those to keep: the newest, and older ones as far apart as they are old, 10 of 100 and 11 of 200.
+
+    Healing goes back to one of them: what was right before a run fell sick may be long ago.
+    """
+    last, kept = steps[-1], [0]
+    for step, following in pairwise(steps[: 1 - KEPT]):
+        if following - kept[-1] > last - following:
+            kept.append(step)
+    return [*kept[1:], *steps[-KEPT:]]
 
 
 def _remove(folder: Path, step: int) -> None:

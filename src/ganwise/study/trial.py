@@ -96,6 +96,7 @@ class Trial:
     precision: str = "auto"
     checkpoint_every: int = 0  # steps; 0 writes none, not at a signal either
     resume: bool = False
+    start: checkpoint.State | None = None  # of another run, fitted to this one's networks
     show: Callable[[Record, float], None] = lambda record, share: None
     say: Callable[[str], None] = lambda line: None
     best: float = field(default=float("inf"), init=False)
@@ -110,7 +111,7 @@ class Trial:
         """
         gan = build(self.recipe, self.data.shape, classes=len(self.data.classes), seed=self.seed, device=self.device)
         gan.precision = machine.precision(self.precision, self.device, gan.generator)
-        state = self._continue(gan) if self.resume else None
+        state = self._continue(gan) if self.resume else self.start
         self._begin(gan, state)
         last = self._train(gan, stop, state)
         self._diagnose(gan, ())
