@@ -1,4 +1,4 @@
-"""The doctor in anybody's loop: three lines in a training loop whose networks, losses and optimizers are written by somebody else.
+"""The doctor in anybody's loop: three lines in a training loop whose networks, loss and optimizers somebody else wrote.
 
 >>> monitor = gw.Monitor(generator, discriminator, loss="non-saturating")
 >>> for real in loader:
