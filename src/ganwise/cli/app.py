@@ -171,6 +171,9 @@ def select(
     private: Annotated[bool | None, typer.Option("--private/--not-private", help="nobody may learn who was in the data")] = None,
     without: Annotated[list[str] | None, typer.Option(metavar="RULE", help="switch a rule off; may be repeated")] = None,
     rules: Annotated[Path | None, typer.Option(metavar="FILE", help="rules of your own, as TOML")] = None,
+    evidence: Annotated[
+        list[str] | None, typer.Option(metavar="PATH", help="a race's folder or rows of your own; none: not even ours")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="points of each rule; name GANs after DATA for these alone")] = False,
     compare: Annotated[bool, typer.Option("--compare", help='what would be otherwise: --compare "labels=all" "n=500"')] = False,
     save: Annotated[Path | None, typer.Option(metavar="DIR", help="write the recipes of the short list there")] = None,
@@ -183,7 +186,11 @@ def select(
     here = locals()
     said = {name: here[name] for name in (*names, "time", "private")} | {"memory_gb": memory, "want": wants(want) or None}
     said = {name: value for name, value in said.items() if value is not None}
-    choose.run(choose.Asked(words or (), said, application, ask, size, limit, without or (), rules, explain, compare, save, json))
+    choose.run(
+        choose.Asked(
+            words or (), said, application, ask, size, limit, without or (), rules, evidence or (), explain, compare, save, json
+        )
+    )
 
 
 def wants(text: str) -> tuple[str, ...]:
@@ -327,6 +334,18 @@ def report(
 
     written = str(write(folder))
     show.result({"report": written}, json, lambda: print(written))
+
+
+@app.command()
+def bench(
+    device: Device = "auto",
+    seconds: Annotated[float, typer.Option(help="time to measure in, about")] = 30.0,
+    json: Json = False,
+) -> None:
+    """Time training on this machine; select then says how long each candidate takes here."""
+    from ganwise.cli import bench as body
+
+    body.run(device, seconds, json)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ganwise import knowledge
 from ganwise.catalog import RECIPES
 from ganwise.cli import advise, show, whys
-from ganwise.select import Advice, Application, plain, select
+from ganwise.select import Advice, Application, evidence, plain, select
 from ganwise.select.application import read_changes, read_file
 from ganwise.select.compare import Comparison, alternatives, compare, explain
 from ganwise.select.facts import suppose
@@ -28,6 +28,7 @@ class Asked(NamedTuple):
     limit: int
     without: Sequence[str]
     rules: Path | None
+    evidence: Sequence[str]
     explain: bool
     compare: bool
     save: Path | None
@@ -52,7 +53,7 @@ def run(asked: Asked) -> None:
     seen = _audited(words.data, asked.size)
     said = _said(asked, seen)
     own = knowledge.own(asked.rules) if asked.rules else ()
-    choose = partial(select, limit=asked.limit, without=asked.without, rules=own)
+    choose = partial(select, limit=asked.limit, without=asked.without, rules=own, evidence=evidence.named(asked.evidence))
     advice = choose(seen, application=said)
     content = advice.as_json()
     if asked.explain:

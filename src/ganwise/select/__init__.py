@@ -116,7 +116,7 @@ def _advise(
         valid=len(possible(seen.shape)),
         after=len(left),
         funnel=tuple(stages),
-        candidates=candidates(picked, fired, seen.shape, facts, newest()),
+        candidates=candidates(picked, fired, seen.shape, facts, newest(_stated(facts))),
         excluded=excluded(ranked, seen.shape, facts),
         disagreements=_touching(ranked, facts),
         undecided=tuple(undecided),
@@ -127,6 +127,12 @@ def _advise(
         fired=tuple(fired),
         considered=tuple(ranked),
     )
+
+
+def _stated(facts: Mapping[str, Value]) -> str | None:
+    """The device that the user named."""
+    device = facts.get("device")
+    return None if device is None else str(device)
 
 
 def _touching(ranked: Sequence[Option], facts: Mapping[str, Value]) -> tuple[Disagreement, ...]:

@@ -96,6 +96,16 @@ def shipped() -> tuple[Row, ...]:
     return tuple(row for name, text in texts for row in read_rows(text, name))
 
 
+def named(words: Sequence[str]) -> tuple[Row, ...]:
+    """What ships, and beside it what each path holds; the word ``none`` leaves out what ships.
+
+    Raises:
+        Unusable: As `own`.
+    """
+    ours = () if "none" in words else shipped()
+    return (*ours, *(row for word in words if word != "none" for row in own(Path(word))))
+
+
 def own(path: Path) -> tuple[Row, ...]:
     """A user's measurements: a race's folder, a file of rows, or a folder of such.
 

@@ -26,6 +26,7 @@ class Profile(NamedTuple):
 
     machine: str
     timings: tuple[Timing, ...]
+    device: str = "cpu"
 
     def seconds(self, architecture: str, operations: float, updates: float) -> float:
         """Expected seconds for so many operations in so many updates of either player.
@@ -42,13 +43,16 @@ def profiles() -> Path:
     return cache_folder() / "bench"
 
 
-def newest() -> Profile | None:
-    """The last profile of this machine; None where there is none that can be read."""
-    try:
-        files = sorted(profiles().glob("*.json"))
-        return read(files[-1]) if files else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def newest(device: str | None = None) -> Profile | None:
+    """The last profile of this machine, and of the device where one is named; None where there is none that can be read."""
+    for file in sorted(profiles().glob("*.json"), reverse=True):
+        try:
+            found = read(file)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if device in (None, found.device):
+            return found
+    return None
 
 
 def read(path: Path) -> Profile:
@@ -57,5 +61,5 @@ def read(path: Path) -> Profile:
     rows = tuple(Timing(**{field: row[field] for field in Timing._fields}) for row in content["timings"])
     if not rows or any(row.rate <= 0 for row in rows):
         raise ValueError(f"{path}: no timings")
-    words = f"{about['processor']}, {about['threads']} threads, torch {about['torch']}, {about['date']}"
-    return Profile(words, rows)
+    words = f"{about['processor']}, torch {about['torch']}, {about['date'][:10]}"
+    return Profile(words, rows, about["device"])
