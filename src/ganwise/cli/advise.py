@@ -8,8 +8,8 @@ import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from rich.console import Console
 from rich.text import Text
 
 from ganwise import catalog, recipe
@@ -18,6 +18,7 @@ from ganwise.cli.show import console, heading
 from ganwise.recipe import Recipe
 from ganwise.select import WANTS, Advice, Candidate
 from ganwise.select.compare import Alternative
+from ganwise.select.cost import Cost
 from ganwise.types import Unusable, Value
 
 WIDEST = 110  # longer lines are hard to read
@@ -58,18 +59,17 @@ def answer(advice: Advice, data: str | None, open_: Sequence[Alternative], saved
         say(words, f"{flag}: ", 2)
 
 
-def say(text: str, mark: str = "", indent: int = 2, style: str = "") -> None:
+def say(text: str, mark: str = "", indent: int = 2, style: str = "", on: Console = console) -> None:
     """A paragraph that keeps its indent where it wraps, without a space too many at the ends of lines."""
     first, rest = " " * indent + mark, " " * (indent + (len(mark) if len(mark) <= 8 else 2))
-    width = min(console.width, WIDEST)
+    width = min(on.width, WIDEST)
     filled = textwrap.fill(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
-    console.print(Text(filled, style=style), soft_wrap=True)
+    on.print(Text(filled, style=style), soft_wrap=True)
 
 
 def _to_do(advice: Advice, data: str | None, saved: Mapping[str, str]) -> None:
-    chosen = next((one for one in advice.candidates if getattr(one, "role", "") == "strong default"), None)
-    chosen = chosen or next((one for one in advice.candidates if one.name == "r1gan"), advice.candidates[0])
     first = advice.candidates[0]
+    chosen = next((one for one in advice.candidates if one.role == "strong default"), first)
     heading("What to do")
     why = _for(chosen, advice)
     say(f"Begin with {chosen.name}, the strong default{f': {why[0]}' if why else ''}.")
@@ -95,17 +95,19 @@ def train(one: Candidate, data: str | None, saved: Mapping[str, str]) -> str:
         return f"ganwise train {shlex.quote(saved[one.name])} {where}"
     name = next(name for name in sorted(catalog.RECIPES, key=len, reverse=True) if (one.name + "-").startswith(name + "-"))
     changes = _changes(one.recipe, catalog.named(name))
+    if changes is None:
+        return f"ganwise train FILE {where}   (FILE: what --save DIR writes for {one.name})"
     return " ".join([f"ganwise train {name} {where}", *(f"--set {shlex.quote(f'{k}={v}')}" for k, v in changes.items())])
 
 
-def _changes(to: Recipe, from_: Recipe) -> dict[str, Value]:
-    """The ``--set`` changes from one recipe to another; none where they don't suffice: then it has to be saved."""
+def _changes(to: Recipe, from_: Recipe) -> dict[str, Value] | None:
+    """The ``--set`` changes from one recipe to another; None where they don't suffice: then it has to be saved."""
     old, new = _flat(from_), _flat(to)
     changes = {path: value for path, value in new.items() if old.get(path) != value}
     try:
-        return changes if recipe.change(from_, changes) == to else {}
+        return changes if recipe.change(from_, changes) == to else None
     except Unusable:
-        return {}
+        return None
 
 
 def _flat(one: Recipe) -> dict[str, Value]:
@@ -178,7 +180,7 @@ def _shortlist(advice: Advice) -> None:
         told.add(because)
 
     for one in advice.candidates:
-        role = getattr(one, "role", "")
+        role = one.role
         points = f"  {one.score:+g} points{f', the {role}' if role else ''}"
         console.print(Text(f"  {one.rank}. {one.name}", style="bold") + Text(points, style="bright_black"))
         say(_made_of(one.recipe), "", 5, "bright_black")
@@ -186,7 +188,7 @@ def _shortlist(advice: Advice) -> None:
             reason(words, "+ ")
         for against in [r for r in one.reasons if r.points < 0][:FEW]:
             reason(against.because, "- ")
-        for label, words in _details(one):
+        for label, words in _details(one, told):
             say(words, f"{label}: ", 5, "bright_black")
 
 
@@ -206,33 +208,32 @@ def _for(one: Candidate, advice: Advice) -> list[str]:
     return list(dict.fromkeys(reason.because for reason in mine))
 
 
-def _details(one: Candidate) -> list[tuple[str, str]]:
-    """Cost, what to watch, fitted numbers, measurements and disputes, as far as selection knows them."""
-    found = [("cost", words)] if (words := _cost(getattr(one, "cost", None))) else []
-    found += [("watch", _words(watch)) for watch in getattr(one, "watch", ())]
-    for fitted in getattr(one, "fitted", ()):
-        found.append(("fitted", f"{fitted.field} = {fitted.value}: {fitted.because}"))
-    measured = getattr(one, "measured", ())
-    if measured:
-        found += [("measured", _words(row)) for row in measured[:FEW]]
-    disputes = getattr(one, "disputes", ())
-    return found + ([("disputed", " ".join(_words(name) for name in disputes))] if disputes else [])
+def _details(one: Candidate, told: set[str]) -> list[tuple[str, str]]:
+    """Cost, what to watch, numbers that fit the data, measurements and disputes; what was ``told`` before, shorter."""
+
+    def once(text: str) -> str:
+        words = f"{short(text)} (as above)" if text in told else text
+        told.add(text)
+        return words
+
+    found = [("cost", _cost(one.cost))] if one.cost else []
+    found += [("watch", once(watch.says)) for watch in one.watch]
+    for because in dict.fromkeys(fitted.because for fitted in one.fitted):
+        numbers = ", ".join(f"{fitted.field} = {fitted.value}" for fitted in one.fitted if fitted.because == because)
+        found.append(("fitted", f"{numbers}: {once(because)}"))
+    found += [("measured", f"{row.says} [{row.source}]") for row in one.measured[:FEW]]
+    return [*found, *([("disputed", " ".join(one.disputes))] if one.disputes else [])]
 
 
-def _words(value: Any) -> str:
-    """The sentence in a row of any kind that carries one."""
-    return value if isinstance(value, str) else str(getattr(value, "says", None) or getattr(value, "because", value))
-
-
-def _cost(cost: Any) -> str:
-    if cost is None:
-        return ""
+def _cost(cost: Cost) -> str:
     time = ""
     if cost.seconds_per_1000_images is not None:
-        time = f", {cost.seconds_per_1000_images:.2g} s of {cost.machine or 'this machine'}"
+        time = f", {cost.seconds_per_1000_images:.2g} s on {cost.machine or 'this machine'}"
     millions = (cost.parameters_generator + cost.parameters_discriminator) / 1e6
-    operations = cost.operations_per_1000_images / 1e12
-    return f"{operations:.3g} Tflop per 1,000 images{time}; {cost.memory / 2**30:.2g} GB; {millions:.2g} million weights"
+    memory, operations = cost.memory / 2**30, cost.operations_per_1000_images / 1e12
+    room = f"{memory:.2g} GiB" if memory >= 1 else f"{memory * 1024:.2g} MiB"
+    work = f"{operations:.3g} Tflop" if operations >= 1 else f"{operations * 1000:.3g} Gflop"
+    return f"{work} per 1,000 images{time}; {room} of memory at least; {millions:.2g} million weights"
 
 
 def _would_change(open_: Sequence[Alternative]) -> None:

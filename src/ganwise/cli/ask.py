@@ -6,13 +6,15 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+from rich.console import Console
+
 from ganwise.cli.advise import say
-from ganwise.cli.show import console
 from ganwise.select.application import Application
 from ganwise.select.facts import observed
 from ganwise.types import Audit, Unusable, Value
 
 Read = Callable[[str], str]
+screen = Console(stderr=True, highlight=False)  # standard output is for the answer
 
 
 class Prompt(NamedTuple):
@@ -133,15 +135,28 @@ PROMPTS = (
 )
 
 
-def ask(said: Application, seen: Audit | None, read: Read = input) -> Application:
+def typed(prompt: str) -> str:
+    """A line from the terminal.
+
+    Raises:
+        EOFError: The input ended.
+    """
+    screen.print(prompt, end="", markup=False, soft_wrap=True)
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
+def ask(said: Application, seen: Audit | None, read: Read = typed) -> Application:
     """Asks for what was not said yet; the audit answers what it has measured, and its guesses are the defaults.
 
     Raises:
         Unusable: Standard input is no terminal, or ended.
     """
-    if read is input and not sys.stdin.isatty():
+    if read is typed and not sys.stdin.isatty():
         raise Unusable("--ask: standard input is no terminal; describe the application by flags or with --application FILE")
-    console.print("Enter accepts the answer in brackets; ? explains; - leaves a question open.")
+    screen.print("Enter accepts the answer in brackets; ? explains; - leaves a question open.", markup=False)
     measured = observed(seen).said if seen else {}
     known = Application.model_validate({**measured, **said.said})
     for prompt in PROMPTS:
@@ -168,12 +183,12 @@ def _answered(prompt: Prompt, known: Application, seen: Audit | None, read: Read
         if text == "-" and prompt.key not in ("kind", "image", "columns", "n"):
             return None
         if text in ("?", "help", ""):
-            say(prompt.explains, "", 2)
+            say(prompt.explains, "", 2, on=screen)
             continue
         try:
             return _value(prompt, text, known)
         except Unusable as error:
-            say(f"{error}; once more", "! ", 2, "yellow")
+            say(f"{error}; once more", "! ", 2, "yellow", on=screen)
 
 
 def _value(prompt: Prompt, text: str, known: Application) -> Value:

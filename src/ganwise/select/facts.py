@@ -149,10 +149,8 @@ def agree(audit: Audit, said: Application) -> None:
     for name, value in seen.said.items():
         claim = getattr(said, name)
         if claim is not None and claim != value:
-            raise Unusable(
-                f"{name} = {claim} contradicts the data, of which the audit says {name} = {value}: leave one of them out, "
-                f"or ask what would be with --compare {name}={claim}"
-            )
+            ask = f", or ask what would be with --compare {name}={claim}" if name in ("n", "labels", "classes") else ""
+            raise Unusable(f"{name} = {claim} contradicts the data: their audit says {name} = {value}; leave it out{ask}")
 
 
 def suppose(audit: Audit | None, said: Application, changes: Mapping[str, Value]) -> tuple[Audit, Application]:
