@@ -195,7 +195,8 @@ def _augmentation(recipe: Recipe, shape: Shape, facts: Facts) -> Iterator[Fitted
         return
     if n >= (SOME if style else FEW):
         return
-    order = ("ada", "diffaugment") if style or compute == "high" else ("diffaugment", "ada")
+    slow = () if compute == "low" else ("ada",)  # its strength moves by one in 500,000 images, more than a short run shows
+    order = (*slow, "diffaugment") if style or compute == "high" else ("diffaugment", *slow)
     goes = [name for name in order if not misfits({**chosen(recipe), "augmentation": (name,)})]
     if not goes:
         return
