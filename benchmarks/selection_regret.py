@@ -14,7 +14,6 @@ part. Runs are kept in `--out` and a finished one is never repeated.
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import math
 import shutil
@@ -24,7 +23,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from selection_regret_page import write  # beside this file
@@ -34,11 +33,12 @@ from ganwise import catalog, model
 from ganwise.artifacts import RunDirectory, read_json, write_json
 from ganwise.audit import audit
 from ganwise.build import build
-from ganwise.data import Dataset, load, save, toy_modes
+from ganwise.data import Dataset, content_hash, load, save, toy_modes
 from ganwise.evaluate import prepare
 from ganwise.metrics import nearest_mode, ranking_metric
 from ganwise.mixture import fit_mixture, images_of
 from ganwise.recipe import Choice, Recipe
+from ganwise.select import Application
 from ganwise.select.space import NONE, Combination, possible
 from ganwise.study import local
 from ganwise.types import Audit, Shape, Unusable
@@ -64,7 +64,7 @@ class Setting(NamedTuple):
     n: int
     draws: int
     popular: str
-    domain: str | None  # what a person would say of it besides
+    domain: Literal["many"] | None  # what a person would say of it besides
 
 
 SETTINGS = {
@@ -75,6 +75,11 @@ SETTINGS = {
 }
 """DCGAN makes images only: on the grid its loss, optimizer and schedule run on fully connected networks, which is fcgan."""
 ARMS = ("list", "random", "popular")
+MEASURED_ON = {
+    "grid": ("measured-on-toys", "ten-generator-steps"),
+    "digits": ("measured-on-digits", "tiny-images-no-spectral-norm", "ten-generator-steps"),
+}
+"""Rules for which nothing speaks but what this project measured on the same data: there agreement would be no evidence."""
 
 
 def data_set(name: str, cifar: Path | None) -> Dataset:
@@ -91,7 +96,8 @@ def data_set(name: str, cifar: Path | None) -> Dataset:
         with np.load(cifar) as arrays:
             images = arrays["x_train"]
         data = load(images[np.sort(np.random.default_rng(DRAW_SEED).permutation(len(images))[:CIFAR_PART])], name=name)
-    return replace(data, labels=np.full(len(data), -1), classes=())
+    labels = np.full(len(data), -1)
+    return replace(data, labels=labels, classes=(), content=content_hash(data.values, labels, data.split))
 
 
 def draw(name: str) -> list[Row]:
@@ -141,26 +147,27 @@ def recipe_of(one: Combination) -> Recipe:
     return nearest.model_copy(update={"architecture": architecture, "divergence": divergence})
 
 
-def short_list(seen: Audit, setting: Setting) -> list[Row]:
+def short_list(seen: Audit, name: str, measured: bool = False) -> list[Row]:
     """The first five of selection for these data, on a CPU, with the time that a race of them takes; no wish is stated.
 
-    Measured evidence is switched off: none of it may come from these data.
+    Without ``measured``, evidence and the rules that this project measured on the same data do not count.
     """
-    said = {"domain": setting.domain} if setting.domain else {}
-    stated = seen._replace(facts={**seen.facts, **said})
-    options: Row = {"device": "cpu", "seconds": LISTED * SEEDS * setting.seconds, "limit": LISTED}
-    if "evidence" in inspect.signature(gw.select).parameters:
-        options["evidence"] = ()
-    advice = gw.select(stated, **options)
+    setting = SETTINGS[name]
+    said = Application(device="cpu", seconds=LISTED * SEEDS * setting.seconds, domain=setting.domain)
+    switched: Row = {} if measured else {"without": MEASURED_ON.get(name, ()), "evidence": ()}
+    advice = gw.select(seen, application=said, limit=LISTED, **switched)
     return [{"name": one.name, "rank": one.rank, "recipe": one.recipe.model_dump(mode="json")} for one in advice.candidates]
 
 
 def lists(cifar: Path | None) -> None:
     """Writes what selection answers now. A data set that is not at hand keeps what it had."""
     found = read_json(LISTS) if LISTS.is_file() else {}
-    for name, setting in SETTINGS.items():
+    for name in SETTINGS:
         if name != "cifar10-10k" or cifar:
-            found[name] = {"commit": commit(), "candidates": short_list(audit(data_set(name, cifar)), setting)}
+            seen = audit(data_set(name, cifar))
+            told = [one["name"] for one in short_list(seen, name, measured=True)]
+            found[name] = {"commit": commit(), "without": MEASURED_ON.get(name, ()), "with_measurements": told}
+            found[name]["candidates"] = short_list(seen, name)
     write_json(LISTS, found)
 
 

@@ -20,6 +20,7 @@ from ganwise.knowledge import rules
 from ganwise.recipe import from_data
 from ganwise.select import Advice, Application, select
 from ganwise.select.application import read_file
+from ganwise.select.evidence import OURS
 from ganwise.select.facts import STATES, moved
 from ganwise.select.judge import score
 from ganwise.select.shortlist import Option
@@ -256,6 +257,18 @@ def test_the_random_arm_is_twelve_different_valid_combinations_as_the_protocol_d
             made = from_data(row["recipe"])
             catalog.check(made)
             assert made == study.recipe_of(combination)
+
+
+def test_a_list_of_the_study_rests_on_nothing_that_was_measured_on_its_own_data() -> None:
+    for name, switched in study.MEASURED_ON.items():
+        assert {*switched} <= {one.name for one in rules() if one.sources == (OURS,)}
+        data = study.data_set(name, None)
+        assert data.content != load(name).content, "its labels are gone, and so is what was cached of them"
+        told = study.short_list(study.audit(data), name)
+        assert len(told) == study.LISTED
+        assert not [one["name"] for one in told if one["recipe"]["conditioning"]]
+    alone = [one for one in rules() if one.sources == (OURS,) and {c.fact for c in one.when} & {"tiny_image", "toy"}]
+    assert {one.name for one in alone} <= {name for switched in study.MEASURED_ON.values() for name in switched}
 
 
 def test_a_random_combination_gets_the_settings_of_the_gan_that_was_made_for_its_loss_and_penalty() -> None:
