@@ -174,6 +174,7 @@ def go(case: Case, folder: Path) -> dict[str, Any]:
     onset = round(broken.onset * cell.steps) if broken else 0
     event = EVENTS.get(broken.hook) if broken else None
     finite, saved = True, 0
+    start = {} if broken else {"untrained": outcome(Model(gan).sample, data)}
     for record in train(gan, data, steps=cell.steps, seed=case.seed):
         append_row(run.records_file, record.as_json())
         finite = bool(np.isfinite(list(record.signals.values())).all())
@@ -190,7 +191,7 @@ def go(case: Case, folder: Path) -> dict[str, Any]:
     run.update(steps=record.step, images=record.images, seconds=round(record.seconds, 2))
     numbers = outcome(Model(gan).sample, data, leak=broken is not None and broken.hook == "leak") if finite else {}
     row = {"name": case.name, **case._asdict(), "content": case.content, "steps": record.step, "planned": cell.steps}
-    return row | {"onset": onset, "seconds": round(record.seconds, 2), "finite": finite, "outcome": numbers}
+    return row | {"onset": onset, "seconds": round(record.seconds, 2), "finite": finite, "outcome": numbers} | start
 
 
 def outcome(sample: Callable[..., np.ndarray], data: Dataset, leak: bool = False) -> dict[str, float]:
