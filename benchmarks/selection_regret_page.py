@@ -153,6 +153,7 @@ def _data(rows: Sequence[Row], listed: Sequence[str], scale: float) -> list[str]
     floor, yard = rows[0]["floor"], next((row["yardsticks"] for row in rows if row["yardsticks"]), {})
     marks = [f"one Gaussian {floor * scale:.3g}", *(f"{_YARD[side]} {value * scale:.3g}" for side, value in yard.items())]
     lines += ["", f"Beside it: {', '.join(marks)}.", ""]
+    lines += _modes(rows)
     rest = [name for name in found if name.startswith(("regret", "list median -", "list best -", "list first -", "share of"))]
     if rest:
         lines += ["| comparison | value and 95 % interval |", "|---|---|"]
@@ -175,6 +176,23 @@ def _number(value: float) -> str:
 
 def _share(value: tuple[float, float, float]) -> str:
     return "{:.0%} ({:.0%} to {:.0%})".format(*value)
+
+
+def _modes(rows: Sequence[Row]) -> list[str]:
+    """On the grid: modes held and good samples, a recipe by the median over its seeds. The distance alone forgives a blur."""
+    if not any("held" in row for row in rows):
+        return []
+    lines = ["| arm | most modes held | median | most good samples | median |", "|---|---|---|---|---|"]
+    for arm, words in ARMS.items():
+        groups: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            if row["arm"] == arm:
+                groups[row["recipe"]].append(row)
+        if groups:
+            held, good = ([np.median([run.get(k, 0) for run in runs]) for runs in groups.values()] for k in ("held", "good"))
+            cells = f"{max(held):.0f} of 25 | {np.median(held):.1f} | {max(good):.0%} | {np.median(good):.0%}"
+            lines.append(f"| {words} | {cells} |")
+    return [*lines, ""]
 
 
 def _recipes(rows: Sequence[Row], arms: Mapping[str, Arm], scale: float) -> list[str]:
