@@ -18,7 +18,7 @@ from ganwise.doctor.balance import leads
 from ganwise.doctor.readers import read
 from ganwise.doctor.series import lasting_above, series
 from ganwise.doctor.stop import advise, statistic
-from ganwise.doctor.thresholds import AGED, GAIN, LEAD, RECENT, STOP_RATIO, STOP_WON
+from ganwise.doctor.thresholds import GAIN, LEAD, RECENT, STOP_AGE, STOP_RATIO, STOP_WON
 from ganwise.doctor.traits import Traits
 from ganwise.types import Record
 
@@ -118,7 +118,7 @@ def extreme_ratio(run: Run) -> float:
     for end in range(RECENT, len(run.fid) - 1):
         ratio, age = statistic(run.fid, end)
         best = min(v for _, v in run.fid[: end + 1])
-        if age >= AGED and min(v for _, v in run.fid[end + 1 :]) < (1 - GAIN) * best:
+        if age >= STOP_AGE and min(v for _, v in run.fid[end + 1 :]) < (1 - GAIN) * best:
             found = max(found, ratio)
     return found
 
@@ -149,7 +149,7 @@ def judge(run: Run) -> dict[str, Any]:
 
     def metric_fires(end: int, bound: float = STOP_RATIO) -> bool:
         ratio, age = statistic(run.fid, end) if end >= RECENT else (0.0, 0)
-        return age >= AGED and ratio > bound
+        return age >= STOP_AGE and ratio > bound
 
     def losses_fire(end: int) -> bool:
         return advise(run.blind(run.fid[end][0])).now
@@ -183,7 +183,7 @@ def loo_stops(runs: Sequence[Run], rows: dict[str, dict[str, Any]]) -> dict[str,
 
 def _over(run: Run, end: int, bound: float) -> bool:
     ratio, age = statistic(run.fid, end) if end >= RECENT else (0.0, 0)
-    return age >= AGED and ratio > bound
+    return age >= STOP_AGE and ratio > bound
 
 
 def share(rows: Sequence[dict[str, Any]], kind: str) -> str:

@@ -8,7 +8,7 @@ from statistics import median
 from ganwise.doctor import remedies
 from ganwise.doctor.gradients import drifts
 from ganwise.doctor.series import Series, judged, lasting, lasting_above, smoothed, together
-from ganwise.doctor.thresholds import BLIND, LEAD, OVERFIT, PINNED, PINNED_STEPS, SIGNED, SURE, WINDOW_RECORDS
+from ganwise.doctor.thresholds import BLIND, LEAD, MARGIN, OVERFIT, PINNED, PINNED_STEPS, SIGNED, SURE, WINDOW_RECORDS
 from ganwise.doctor.traits import Traits
 from ganwise.types import Finding, Record, Remedy, Verdict
 
@@ -52,7 +52,8 @@ def leads(records: Sequence[Record], traits: Traits) -> Series:
         return []
     even = traits.even if traits.saturates else None
     losses = zip(smoothed(own), smoothed([(step, g) for step, (_, g) in rows]), strict=True)
-    return [(step, (even or g) / max(d, 1e-12)) for (step, d), (_, g) in losses]
+    least = MARGIN if traits.loss == "hinge" else 0.0
+    return [(step, (even or g) / max(d, 1e-12) if even or g > least else 0.0) for (step, d), (_, g) in losses]
 
 
 def _sure(records: Sequence[Record], traits: Traits) -> Sign | None:

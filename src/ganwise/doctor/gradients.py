@@ -14,6 +14,7 @@ from ganwise.doctor.thresholds import (
     FADING,
     FLAT,
     FLAT_CRITIC,
+    ROUNDING,
     SURE,
     WINDOW_RECORDS,
 )
@@ -77,7 +78,7 @@ def _silent(records: Sequence[Record], traits: Traits) -> Finding | None:
         return None
     usual = sum(early) / len(early)
     values = smoothed([(step, abs(value)) for step, value in losses])
-    since = lasting(values, FLAT_CRITIC * usual, share_only=True)
+    since = lasting(values, max(FLAT_CRITIC * usual, ROUNDING), share_only=True)
     if since is None:
         return None
     now = median(v for s, v in values if s >= since)

@@ -7,7 +7,7 @@ from statistics import fmean, median, pstdev
 
 from ganwise.doctor import remedies
 from ganwise.doctor.series import Series, judged, lasting_above, series, smoothed
-from ganwise.doctor.thresholds import AGED, CYCLE, CYCLES, EARLY_RECORDS, ESTIMATE, NEVER_FID, RECENT, UNDAMPED, WORSE
+from ganwise.doctor.thresholds import AGED, CYCLE, CYCLES, EARLY_RECORDS, ESTIMATE, LAST, NEVER_FID, RECENT, UNDAMPED, WORSE
 from ganwise.doctor.traits import Traits
 from ganwise.types import Finding, Record, Verdict
 
@@ -19,7 +19,7 @@ Sign = tuple[Verdict, int, str, tuple[str, ...]]
 
 def non_convergence(records: Sequence[Record], traits: Traits) -> Finding | None:
     """Samples that have become worse for good or never became any good; swings of one period that do not die down."""
-    for look in (_worse, _never, _circling, _estimate):
+    for look in (_worse, _never, _last, _circling, _estimate):
         if sign := look(records, traits):
             severity, since, evidence, sources = sign
             cures = remedies.prescribe(traits.recipe, *remedies.steadied(traits))
@@ -56,6 +56,16 @@ def _never(records: Sequence[Record], traits: Traits) -> Sign | None:
         return None
     evidence = f"fid never fell below {best:.4g} in {len(values)} evaluations (limit {NEVER_FID:g}): the run has learned nothing"
     return "failing", values[0][0], evidence, ("motwani2020selection",)
+
+
+def _last(records: Sequence[Record], traits: Traits) -> Sign | None:
+    """One evaluation, the last, is far worse: it may be the beginning, or chance."""
+    name, values = metric(records)
+    step, best = min(values, key=lambda pair: pair[1], default=(0, 0.0))
+    if not values or best <= 0 or values[-1][1] <= LAST * best:
+        return None
+    evidence = f"{name} was {best:.4g} at step {step:,} and is {values[-1][1]:.4g} in the last evaluation (limit {LAST} times)"
+    return "warning", values[-1][0], f"{evidence}: evaluate again", ("kang2023studiogan",)
 
 
 def _circling(records: Sequence[Record], traits: Traits) -> Sign | None:

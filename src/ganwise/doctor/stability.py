@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from statistics import median, pstdev
+from statistics import fmean, median, pstdev
 
 from ganwise.doctor import remedies
 from ganwise.doctor.gradients import drifts
@@ -14,6 +14,7 @@ from ganwise.doctor.thresholds import (
     CHUNKS,
     EARLY_RECORDS,
     EARLY_SHARE,
+    ERRATIC,
     GRADIENT,
     GROWN,
     HASTY,
@@ -22,6 +23,7 @@ from ganwise.doctor.thresholds import (
     SPIKES,
     SWOLLEN,
     WINDOW_RECORDS,
+    WINDOW_SHARE,
 )
 from ganwise.doctor.traits import Traits
 from ganwise.types import Finding, Record, Verdict
@@ -124,19 +126,33 @@ def _hasty(records: Sequence[Record], traits: Traits) -> Sign | None:
 
 
 def _restless(records: Sequence[Record], traits: Traits) -> Sign | None:
-    """Swings of D's loss that have grown; of a bounded loss, since a critic's grow with its scores."""
+    """D's loss deviates from its mean by as much as that mean: it is near nothing and jumps again and again."""
     values = judged(records, traits, "loss_d")
-    size = max(EARLY_RECORDS, len(values) // (CHUNKS // 5))
-    if traits.critic or traits.energy or drifts(values) or len(values) < 4 * size:
+    if traits.critic or traits.energy or drifts(values):
         return None
+    swings = unrest(values)
+    grades: tuple[tuple[float, Verdict], ...] = ((ERRATIC, "failing"), (RESTLESS, "warning"))
+    for limit, severity in grades:
+        high = [step for step, swing in swings if swing < limit]
+        since = next((step for step, _ in swings if not high or step > high[-1]), None)
+        if since is not None:
+            said = f"D's loss has a deviation of {swings[-1][1]:.2f} times its mean since step {since:,} (limit {limit:g})"
+            return severity, since, f"{said}: a working run's has low variance"
+    return None
+
+
+def unrest(values: Series) -> Series:
+    """Deviation over mean within parts, each value the median of the parts of a window."""
+    size = max(2 * EARLY_RECORDS, len(values) // CHUNKS)
     parts = [values[i : i + size] for i in range(len(values) % size, len(values), size)]
-    swings = [(part[-1][0], pstdev(value for _, value in part)) for part in parts]
-    early = median(swing for _, swing in swings[: max(2, len(swings) // 4)])
-    since = lasting_above(swings, RESTLESS * early, share_only=True) if early > 0 else None
-    if since is None:
-        return None
-    now = median(swing for step, swing in swings if step >= since)
-    return "warning", since, f"D's loss swings by {now:.2g} (standard deviation) since step {since:,}, early by {early:.2g}"
+    swings = [(part[-1][0], _variation([value for _, value in part])) for part in parts]
+    width = max(WINDOW_RECORDS, round(WINDOW_SHARE * len(swings)))
+    return [(swings[i][0], median(swing for _, swing in swings[i + 1 - width : i + 1])) for i in range(width - 1, len(swings))]
+
+
+def _variation(values: Sequence[float]) -> float:
+    mean = fmean(values)
+    return pstdev(values) / mean if mean > 0 else 0.0
 
 
 def _spiking(records: Sequence[Record], traits: Traits) -> Sign | None:

@@ -1,9 +1,9 @@
 """When to end a run: once it is unlikely that a better model than the best so far will come.
 
-The bounds are conformal: of each of 25 published runs the most extreme value was taken that the statistic had shown while a model
-still to come was better by more than ``GAIN``; the bound is the largest of them. Of a new run like those it is exceeded while
-better is to come with a chance of at most 1 / (25 + 1) (vovk2005conformal), whatever the distribution. Runs of another kind have
-no such guarantee: docs/doctor.md says how the rule did on logs of other data sets.
+The bounds are conformal (vovk2005conformal): of each of 64 published runs the most extreme value was taken that the statistic had
+shown while a model still to come was better by more than ``GAIN``; the bound is the third largest of them. Of a new run that is
+exchangeable with those the chance to exceed it while better is to come is at most 3 / (64 + 1), whatever the distribution. Runs
+of another kind have no such guarantee: docs/doctor.md shows what a bound from one data set did on the others.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 from ganwise.doctor.balance import leads
 from ganwise.doctor.progress import metric
 from ganwise.doctor.series import Series, lasting_above
-from ganwise.doctor.thresholds import AGED, LEAD, RECENT, STOP_NOISE, STOP_RATIO, STOP_RUNS, STOP_WON
+from ganwise.doctor.thresholds import LEAD, RECENT, STOP_AGE, STOP_NOISE, STOP_RATIO, STOP_RUNS, STOP_SPARED, STOP_WON
 from ganwise.doctor.traits import Traits
 from ganwise.recipe import Recipe
 from ganwise.types import Record
 
-RATE = 1 / (STOP_RUNS + 1)
+RATE = STOP_SPARED / (STOP_RUNS + 1)
 """The chance at most that the rule ends a run, like those it was calibrated on, of which a better model was to come."""
 
 
@@ -97,11 +97,11 @@ def by_metric(name: str, values: Series) -> Advice:
 
 def _over(values: Series, end: int) -> bool:
     ratio, age = statistic(values, end) if end >= RECENT else (0.0, 0)
-    return age >= AGED and ratio > STOP_RATIO
+    return age >= STOP_AGE and ratio > STOP_RATIO
 
 
 def _by_losses(records: Sequence[Record], traits: Traits) -> Advice:
-    """The rule for runs without a metric: D has won for longer than any of the 25 runs still got better."""
+    """The rule for runs without a metric: D has won for longer than in runs that still got better."""
     values = leads(records, traits)
     if not values or traits.coarse:
         return Advice(False, "none", "neither a metric nor losses that tell when to stop: evaluate samples along the way")
