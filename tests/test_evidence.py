@@ -234,3 +234,16 @@ def test_nothing_to_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(Unusable, match="can't be read"):
         own(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_race_is_read_as_rows(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / "race"
+    assert call("race", "ring", "fcgan", "rsgan", "--budget", "images:20000", "--seeds", "2", "--out", out).status == 0
+    found = {one.recipe: one for one in own(out)}
+    assert found.keys() == {"fcgan", "rsgan"}
+    for one in found.values():
+        assert (one.data, one.shape, one.architecture, one.metric) == ("ring", (2,), "mlp", "sliced_wasserstein")
+        assert one.low is not None and one.high is not None and one.low <= one.value <= one.high  # noqa: PT018
+        assert "images:20000" in one.budget
+    assert own(tmp_path) == tuple(found.values())

@@ -21,7 +21,7 @@ def resolve(recipe: Recipe, shape: Shape) -> Recipe:
         raise Unusable(why)
     architecture = recipe.architecture
     if architecture.name == AUTO:
-        architecture = Choice(name=_architecture(recipe, shape), options=architecture.options)
+        architecture = Choice(name=catalog.default_architecture(recipe, shape), options=architecture.options)
         recipe = recipe.model_copy(update={"architecture": architecture})
         catalog.check(recipe)
     if why := takes(architecture.name, shape):
@@ -41,14 +41,3 @@ def suited(recipe: Recipe, data: Dataset) -> Recipe:
     if why := catalog.unlabeled(recipe, len(data.classes), float(known.mean())):
         raise Unusable(f"{data.source}: {why}")
     return resolved
-
-
-def _architecture(recipe: Recipe, shape: Shape) -> str:
-    """Convolutions for images large enough to have locality. Source: motwani2020selection, question 1."""
-    fitting = catalog.architectures(recipe)
-    small = len(shape) == 1 or (shape[0] == 1 and shape[1] <= 16)
-    order = ("mlp", "dcgan") if small else ("dcgan", "mlp")
-    able = [name for name in (*order, *fitting) if name in fitting and takes(name, shape) is None]
-    if not able:
-        raise Unusable(f"architecture: none that this recipe allows ({', '.join(fitting)}) makes data of shape {shape}")
-    return able[0]

@@ -21,7 +21,7 @@ from ganwise.catalog.losses import LOSSES
 from ganwise.catalog.recipes import RECIPES, named
 from ganwise.catalog.regularizers import REGULARIZERS
 from ganwise.catalog.settings import choice
-from ganwise.catalog.sizes import sizes
+from ganwise.catalog.sizes import default_architecture, sizes
 from ganwise.catalog.training import AUGMENTATIONS, CONDITIONINGS
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "choice",
     "chosen",
     "closest",
+    "default_architecture",
     "fits",
     "misfits",
     "named",

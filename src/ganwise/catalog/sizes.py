@@ -1,10 +1,28 @@
-"""What an architecture's open sizes are for a shape."""
+"""What a recipe leaves open, by the shape: its architecture, and an architecture's sizes."""
 
 from __future__ import annotations
 
 import math
 
-from ganwise.types import Shape, Value
+from ganwise.catalog.fit import architectures
+from ganwise.recipe import Recipe
+from ganwise.shapes import takes
+from ganwise.types import Shape, Unusable, Value
+
+
+def default_architecture(recipe: Recipe, shape: Shape) -> str:
+    """Convolutions for images large enough to have locality. Source: motwani2020selection, question 1.
+
+    Raises:
+        Unusable: No architecture that the recipe allows makes this shape.
+    """
+    fitting = architectures(recipe)
+    small = len(shape) == 1 or (shape[0] == 1 and shape[1] <= 16)
+    order = ("mlp", "dcgan") if small else ("dcgan", "mlp")
+    able = [name for name in (*order, *fitting) if name in fitting and takes(name, shape) is None]
+    if not able:
+        raise Unusable(f"architecture: none that this recipe allows ({', '.join(fitting)}) makes data of shape {shape}")
+    return able[0]
 
 
 def sizes(architecture: str, shape: Shape) -> dict[str, Value]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, NamedTuple, get_args
 
-from ganwise.catalog import RECIPES, closest
+from ganwise.catalog import AUTO, RECIPES, closest, default_architecture
 from ganwise.recipe import Recipe
 from ganwise.select.judge import WEIGHTS, Reason
 from ganwise.select.space import Tags
@@ -177,16 +177,17 @@ def _standing(
     if not scores:
         return None
     told = json.loads((file.parent / "runs" / Path(standing["runs"][0]).name / "run.json").read_text())
-    recipe, first = Recipe.model_validate(told["job"]["recipe"]), scores[0]
+    recipe, first, shape = Recipe.model_validate(told["job"]["recipe"]), scores[0], tuple(facts["shape"])
+    named = recipe.architecture.name
     mean, low, high = interval([float(score["value"]) for score in scores])
     return Row(
         data=about["name"],
         kind=about["kind"],
-        shape=tuple(facts["shape"]),
+        shape=shape,
         n=int(facts["n"]),
         content=about["content"],
         recipe=standing["recipe"],
-        architecture=recipe.architecture.name,
+        architecture=default_architecture(recipe, shape) if named == AUTO else named,
         fingerprint=fingerprint(recipe),
         protocol=first["protocol"],
         features=first["features"],
