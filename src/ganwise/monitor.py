@@ -265,7 +265,7 @@ class Monitor:
 
 def _check(**given: Scores) -> None:
     for name, tensors in given.items():
-        parts = [tensors] if isinstance(tensors, Tensor) else tensors
+        parts = tensors if isinstance(tensors, (list, tuple)) else [tensors]
         if not parts or not all(isinstance(part, Tensor) and part.numel() for part in parts):
             raise Unusable(f"Monitor.step: {name}: expected a tensor that is not empty, or several, got {type(tensors).__name__}")
 
