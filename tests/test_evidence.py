@@ -247,3 +247,22 @@ def test_a_race_is_read_as_rows(call, tmp_path: Path) -> None:  # type: ignore[n
         assert one.low is not None and one.high is not None and one.low <= one.value <= one.high  # noqa: PT018
         assert "images:20000" in one.budget
     assert own(tmp_path) == tuple(found.values())
+
+
+def test_the_command_line_adds_ones_own_rows_or_leaves_all_out(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "mine.jsonl").write_text("\n".join(json.dumps(one._asdict()) for one in RACE))
+
+    def groups(*arguments: object) -> set[str]:
+        answer = call("select", "--image", "32x32x3", "--n", "50000", "--json", *arguments)
+        return {each["group"] for one in json.loads(answer.out)["candidates"] for each in one["measured"]}
+
+    assert groups() == set()
+    assert groups("--evidence", tmp_path / "mine.jsonl") == {"measured:parts/kid"}
+
+    def toy(*arguments: object) -> int:
+        answer = call("select", "ring", "--json", *arguments)
+        return sum(len(one["measured"]) for one in json.loads(answer.out)["candidates"])
+
+    assert toy() > 0 == toy("--evidence", "none")
+    answer = call("select", "ring", "--evidence", "nowhere")
+    assert (answer.status, answer.err.count("\n")) == (2, 1)
