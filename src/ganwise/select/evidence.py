@@ -119,7 +119,9 @@ def own(path: Path) -> tuple[Row, ...]:
             return read_rows(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
             raise Unusable(f"{path}: can't be read as evidence: {error}") from None
-    races, rows = sorted(path.rglob("race.json")), sorted(path.rglob("*.jsonl")) if not (path / "race.json").exists() else []
+    races = sorted(path.rglob("race.json"))
+    inside = {race.parent for race in races}  # the runs of a race keep records of another kind
+    rows = [file for file in sorted(path.rglob("*.jsonl")) if not inside & {*file.parents}]
     found = [row for file in races for row in _of_race(file)] + [row for file in rows for row in own(file)]
     if not found:
         raise Unusable(f"--evidence {path}: holds no finished race and no .jsonl file of rows")
