@@ -1,0 +1,270 @@
+"""Healing: a sick run goes on from its last healthy checkpoint with a remedy of the doctor's, as a new run that names its parent.
+
+Counters go forward: the new run's records are the parent's up to that checkpoint and then its own. Weights, averaged weights,
+optimizers' memories and random state are kept where the changed recipe has the same networks; where it has others, training
+starts anew, and the result says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image, ImageDraw
+
+from ganwise import checkpoint, doctor, pictures, ramp
+from ganwise.artifacts import RunDirectory, append_row, claim, read_json, rows, write_json
+from ganwise.build import GAN, build
+from ganwise.checkpoint import State
+from ganwise.data import Dataset
+from ganwise.doctor.thresholds import FASTEST
+from ganwise.metrics import ranking_metric
+from ganwise.recipe import Recipe, change, from_data
+from ganwise.study.trial import CHECKPOINTS, Limit, Stop, Trial
+from ganwise.types import Finding, Record, Remedy, Score, Unusable
+
+SICK = ("failed", "failing", "warning")
+"""Verdicts that call for a remedy, the worst first."""
+CURED = ("healthy", "unknown", "warning")
+TRIES = 3
+"""Remedies that are tried at most."""
+ABSURD = 4.0
+"""Times the catalog's largest learning rate; above it a rate is taken for a slip."""
+PRECISIONS = {"float32": "fp32", "bfloat16": "bf16"}
+GROUND = 0.25
+"""Of the parent's steps: so many are trained at least."""
+
+
+class Treatment(NamedTuple):
+    """A remedy for a finding, and the recipe that it makes."""
+
+    finding: Finding
+    remedy: Remedy
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one treatment came to. ``value`` is the metric of the last check on validation."""
+
+    treatment: Treatment
+    from_step: int
+    kept: str
+    run: RunDirectory
+    verdict: str
+    value: float | None
+    cured: bool
+
+    def as_json(self) -> dict[str, Any]:
+        problem, remedy = self.treatment.finding.problem, self.treatment.remedy
+        told: dict[str, Any] = {"problem": problem, "change": dict(remedy.change), "because": remedy.because}
+        told |= {
+            "sources": remedy.sources,
+            "from_step": self.from_step,
+            "kept": self.kept,
+            "verdict": self.verdict,
+            "value": self.value,
+        }
+        return told | {"cured": self.cured, "run": str(self.run.path)}
+
+
+def treatments(diagnosis: doctor.Diagnosis, recipe: Recipe) -> list[Treatment]:
+    """The doctor's remedies in the order in which to try them, each another recipe.
+
+    Of the worst findings the earliest comes first: what came first is nearest to the cause. Within a finding the order is the
+    doctor's, by expected gain and cost. A learning rate far above any in the catalog is the cause before all others.
+    """
+    sick = [finding for finding in diagnosis.findings if finding.severity in SICK]
+    found: dict[Recipe, Treatment] = {}
+    for finding in sorted(sick, key=lambda one: (SICK.index(one.severity), one.since_step)):
+        for remedy in finding.remedies:
+            made = change(recipe, remedy.change)
+            found.setdefault(made, Treatment(finding, remedy, made))
+    absurd = {path for path, rate in _rates(recipe).items() if ramp.ends(rate)[1] > ABSURD * FASTEST}
+    return sorted(found.values(), key=lambda one: -len(absurd & set(one.remedy.change)))
+
+
+def _rates(recipe: Recipe) -> dict[str, float | str]:
+    players = {one: getattr(recipe.schedule, one) for one in ("discriminator", "generator")}
+    return {f"schedule.{one}.learning_rate": settings.learning_rate for one, settings in players.items()}
+
+
+def last_healthy(run: RunDirectory, recipe: Recipe, finding: Finding) -> State | None:
+    """The newest checkpoint before a finding where the doctor could see this problem and nothing failed; None where none is.
+
+    What is found from the first look on was never seen healthy: of such a run no weights are kept.
+    """
+    records = run.records()
+    for state in checkpoint.before(run.path / CHECKPOINTS, finding.since_step):
+        seen = doctor.diagnose([r for r in records if r.step <= state.record.step], recipe, running=True)
+        blind = any(gap.startswith(f"{finding.problem}:") for gap in seen.not_judged)
+        if seen.verdict in CURED and not blind:
+            return state
+    return None
+
+
+def graft(state: State, gan: GAN, same_loss: bool) -> tuple[State | None, str]:
+    """The checkpoint fitted to a GAN of another recipe, and in words what it keeps; None where the networks differ.
+
+    A layer under spectral normalization takes the weight that it had without. What the loss and the regularizers remember (k,
+    running averages) is kept where the loss is the same and remembers as much.
+    """
+    fresh = checkpoint.tensors(gan)
+    old = {**{_normalized(name): value for name, value in state.tensors.items()}, **state.tensors}
+    weights = {f"{name}.{key}" for name in ("generator", "discriminator") for key, _ in getattr(gan, name).named_parameters()}
+    for name in sorted(weights):
+        if name not in old or old[name].shape != fresh[name].shape:
+            return None, f"nothing: {name.partition('.')[0]} has other layers now, so that training starts anew"
+    parts = [name for name in fresh if name.startswith("part")]
+    remembered = same_loss and parts == [name for name in state.tensors if name.startswith("part")]
+    fits = {name for name in fresh if name in old and old[name].shape == fresh[name].shape}
+    kept = {name: old[name] if name in fits and (remembered or name not in parts) else value for name, value in fresh.items()}
+    memories = [player for player in gan.optimizers if _remembers(state, gan, player)]
+    for player in memories:
+        kept |= {name: value for name, value in state.tensors.items() if name.startswith(f"optimizer.{player}.")}
+    told = f", the optimizer's memory of the {' and the '.join(memories)}" if memories else ", no optimizer's memory"
+    return State(state.record, kept), f"weights{told}{', the state of the loss' if parts and remembered else ''}"
+
+
+def _normalized(name: str) -> str:
+    return name.removesuffix("weight") + "parametrizations.weight.original" if name.endswith(".weight") else name
+
+
+def _remembers(state: State, gan: GAN, player: str) -> bool:
+    """Whether a player's optimizer can go on with what it remembers: of weights in the same order and by the same rule."""
+    prefix = f"optimizer.{player}."
+    flat = {name.removeprefix(prefix): value for name, value in state.tensors.items() if name.startswith(prefix)}
+    keys = {name.partition(".")[2] for name in flat}
+    wanted = {"adam": {"step", "exp_avg", "exp_avg_sq"}, "rmsprop": {"step", "square_avg"}, "sgd": {"momentum_buffer"}}
+    settings = getattr(gan.recipe.schedule, player)
+    weights = list(getattr(gan, player).parameters())
+    shapes = [(row, value.shape) for name, value in flat.items() for row, _, key in [name.partition(".")] if key not in ("step",)]
+    fits = all(int(row) < len(weights) and shape == weights[int(row)].shape for row, shape in shapes)
+    return bool(flat) and fits and wanted[settings.name] <= keys
+
+
+@dataclass
+class Healer:
+    """Tries treatments of a sick run, each in a directory of its own beside ``out``, until one cures it."""
+
+    parent: RunDirectory
+    data: Dataset
+    out: Path
+    steps: int | None = None  # to train; by default up to where the parent ended, and a quarter of its steps at least
+    device: str = "cpu"
+    tries: int = TRIES
+    n: int | None = None  # test samples of the scores; all by default
+    show: Callable[[Record, float], None] = lambda record, share: None
+    say: Callable[[str], None] = lambda line: None
+
+    def go(self, stop: Stop) -> dict[str, Any]:
+        """Heals; ``out`` is then the cured run, or the best of those tried, with `heal.json` and `healed.png` in it.
+
+        Raises:
+            Unusable: The run is not sick, no remedy is known for it, or ``out`` can't be used.
+        """
+        told = self.parent.read()
+        recipe = from_data(told["recipe"], str(self.parent.run))
+        diagnosis = doctor.diagnose(self.parent.records(), recipe, _scores(self.parent))
+        todo = treatments(diagnosis, recipe)[: self.tries]
+        if not todo:
+            raise Unusable(f"{self.parent.path}: nothing to heal: {_why(diagnosis)}")
+        claim(self.out)
+        made: list[Attempt] = []
+        for number, treatment in enumerate(todo, 1):
+            made.append(self._attempt(number, treatment, recipe, told, stop))
+            if made[-1].cured or stop.signal:
+                break
+        best = min(made, key=lambda one: (not one.cured, one.value is None, one.value or 0.0))
+        return self._hand_over(best, made, diagnosis)
+
+    def _attempt(self, number: int, treatment: Treatment, old: Recipe, told: Mapping[str, Any], stop: Stop) -> Attempt:
+        remedy, recipe = treatment.remedy, treatment.recipe
+        state, kept = last_healthy(self.parent, old, treatment.finding), "nothing: no checkpoint was seen healthy"
+        if state:
+            gan = build(recipe, self.data.shape, classes=len(self.data.classes), seed=told["seed"], device=self.device)
+            state, kept = graft(state, gan, recipe.loss == old.loss)
+        begin = state.record.step if state else 0
+        run = RunDirectory(self.out.with_name(f"{self.out.name}-try-{number}"))
+        claim(run.path)
+        self.say(f"{_words(remedy)} against {treatment.finding.problem}, from step {begin:,}; keeps {kept}")
+        for file, copy in ((self.parent.records_file, run.records_file), (self.parent.checks_file, run.checks_file)):
+            for row in rows(file):
+                if row.get("step", begin + 1) <= begin:
+                    append_row(copy, row)
+        lineage = {"parent": str(self.parent.path), "from_step": begin, "problem": treatment.finding.problem}
+        run.update(lineage=lineage | {"change": dict(remedy.change), "because": remedy.because, "kept": kept})
+        ends = begin + (self.steps or max(told["steps"] - begin, round(GROUND * told["steps"]), 1))
+        trial = Trial(run, recipe, self.data, Limit(steps=ends), told["seed"], self.device, PRECISIONS[told["precision"]])
+        trial.start, trial.show, trial.checkpoint_every = state, self.show, max(1, ends // 20)
+        trial.go(stop, n=self.n)
+        return self._judge(Attempt(treatment, begin, kept, run, run.read()["verdict"], _value(run, self.data), cured=False))
+
+    def _judge(self, made: Attempt) -> Attempt:
+        """Cured is what the doctor passes, and whose samples are no worse than the sick run's."""
+        before = _value(self.parent, self.data)
+        better = made.value is not None and (before is None or made.value <= before)
+        return Attempt(**{**made.__dict__, "cured": better and made.verdict in CURED})
+
+    def _hand_over(self, best: Attempt, made: list[Attempt], diagnosis: doctor.Diagnosis) -> dict[str, Any]:
+        self.out.rmdir()
+        best.run.path.rename(self.out)
+        run, attempts = RunDirectory(self.out), [one.as_json() for one in made]
+        attempts[made.index(best)]["run"] = str(self.out)
+        sides = {"before": (self.parent, diagnosis.verdict), "after": (run, best.verdict)}
+        result = {
+            "parent": str(self.parent.path),
+            "cured": best.cured,
+            "metric": ranking_metric(self.data.kind),
+            **{side: {"verdict": verdict, "value": _value(one, self.data)} for side, (one, verdict) in sides.items()},
+            "attempts": attempts,
+            "out": str(self.out),
+        }
+        write_json(self.out / "heal.json", result)
+        side_by_side({"before": last_grid(self.parent), "after": last_grid(run), "real": run.real_grid}, self.out / "healed.png")
+        return result
+
+
+def _words(remedy: Remedy) -> str:
+    return ", ".join(f"{path} = {value}" for path, value in remedy.change.items())
+
+
+def _why(diagnosis: doctor.Diagnosis) -> str:
+    found = [finding.problem for finding in diagnosis.findings]
+    return f"no remedy is known for {', '.join(found)}" if found else f"the doctor's verdict is {diagnosis.verdict}"
+
+
+def _scores(run: RunDirectory) -> list[Score]:
+    if not run.scores.is_file():
+        return []
+    numbers = ("value", "low", "high")
+    return [Score(**score | {name: float(score[name]) for name in numbers}) for score in read_json(run.scores)["scores"]]
+
+
+def _value(run: RunDirectory, data: Dataset) -> float | None:
+    """The ranking metric at the run's last check: what it had come to, not its best."""
+    checks = run.checks()
+    found = checks[-1].get(ranking_metric(data.kind)) if checks else None
+    return None if found is None else float(found)
+
+
+def last_grid(run: RunDirectory) -> Path | None:
+    """The picture of the run's last check."""
+    return max(run.grids.glob("*.png"), default=None)
+
+
+def side_by_side(named: Mapping[str, Path | None], path: Path) -> None:
+    """Pictures of one height beside each other, each under its name; those that are missing are left out."""
+    opened = {name: Image.open(file).convert("RGB") for name, file in named.items() if file and file.is_file()}
+    if not opened:
+        return
+    height, title, gap = max(image.height for image in opened.values()), 24, 16
+    sheet = Image.new("RGB", (sum(i.width + gap for i in opened.values()) - gap, height + title), pictures.PAPER)
+    left, draw = 0, ImageDraw.Draw(sheet)
+    for name, image in opened.items():
+        draw.text((left + 4, 6), name, fill=pictures.INK)
+        sheet.paste(image, (left, title))
+        left += image.width + gap
+    pictures.save(sheet, path)
