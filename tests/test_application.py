@@ -17,10 +17,11 @@ import pytest
 from conftest import Answer
 
 from ganwise.cli import advise, ask, runs
+from ganwise.knowledge import rules
 from ganwise.select import Advice, Application, select
 from ganwise.select.application import WANTS, read, read_changes, read_file
-from ganwise.select.compare import alternatives, compare, explain
 from ganwise.select.facts import DEPENDS, STATES, gather, imagined, moved, observed, suppose
+from ganwise.select.whatif import alternatives, compare, explain
 from ganwise.select.wishes import CAPABILITIES
 from ganwise.types import Audit, Unusable, Value
 
@@ -243,6 +244,13 @@ def test_a_statement_moves_only_the_facts_that_are_declared_to_follow_from_it(ba
         assert {name for name in {*before, *after} if before.get(name) != after.get(name)} <= allowed
         tried += 1
     assert tried > 20
+
+
+def test_every_need_that_can_be_named_is_one_that_some_rule_hears() -> None:
+    read_by_rules = {condition.fact for rule in rules() for condition in rule.when}
+    heard = moved(["want"]) & read_by_rules
+    for need in WANTS:
+        assert heard & moved([f"want.{need}"]), need
 
 
 def test_every_computed_fact_is_declared_and_every_declared_fact_exists() -> None:

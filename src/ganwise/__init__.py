@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ganwise.model import Model
     from ganwise.monitor import Monitor
     from ganwise.recipe import Choice, Recipe
-    from ganwise.select import select
+    from ganwise.select import Application, select
     from ganwise.train import train
     from ganwise.types import Audit, Finding, Record, Score, Unusable
 
@@ -35,6 +35,7 @@ _HOMES = {
     "Dataset": "data",
     "audit": "audit",
     "select": "select",
+    "Application": "select",
     "Recipe": "recipe",
     "Choice": "recipe",
     "build": "build",
@@ -71,6 +72,7 @@ sys.modules[__name__].__class__ = _Package
 
 __all__ = [
     "GAN",
+    "Application",
     "Audit",
     "Choice",
     "Dataset",

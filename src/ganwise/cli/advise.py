@@ -17,8 +17,8 @@ from ganwise.artifacts import write_json
 from ganwise.cli.show import console, heading
 from ganwise.recipe import Recipe
 from ganwise.select import WANTS, Advice, Candidate
-from ganwise.select.compare import Alternative
 from ganwise.select.cost import Cost
+from ganwise.select.whatif import Alternative
 from ganwise.types import Unusable, Value
 
 WIDEST = 110  # longer lines are hard to read

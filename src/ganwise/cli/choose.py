@@ -12,8 +12,8 @@ from ganwise.catalog import RECIPES
 from ganwise.cli import advise, show, whys
 from ganwise.select import Advice, Application, evidence, plain, select
 from ganwise.select.application import read_changes, read_file
-from ganwise.select.compare import Comparison, alternatives, compare, explain
 from ganwise.select.facts import suppose
+from ganwise.select.whatif import Comparison, alternatives, compare, explain
 from ganwise.types import Audit, Unusable
 
 

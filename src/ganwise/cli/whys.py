@@ -9,7 +9,7 @@ from rich.text import Text
 from ganwise.cli.advise import say
 from ganwise.cli.show import console, heading, table
 from ganwise.select import Advice
-from ganwise.select.compare import Comparison, Explained, Move
+from ganwise.select.whatif import Comparison, Explained, Move
 from ganwise.types import Value
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ganwise.catalog import RECIPES, closest
-from ganwise.select import Advice
+from ganwise.select.advice import Advice
 from ganwise.select.application import Application, read_changes
 from ganwise.select.facts import suppose
-from ganwise.select.judge import Reason, reasons
+from ganwise.select.judge import Reason
+from ganwise.select.shortlist import told
 from ganwise.types import Audit, Unusable, Value
 
 
@@ -38,7 +39,7 @@ def explain(advice: Advice, name: str = "") -> tuple[Explained, ...]:
     found = []
     for option in mine:
         rank = listed[option.name].rank if option.name in listed else None
-        why = listed[option.name].reasons if option.name in listed else reasons(advice.fired, option.tags)
+        why = listed[option.name].reasons if option.name in listed else told(option, advice.fired)
         reason = option.removed
         out = "" if rank else f"{reason.rule}: {reason.because}" if reason else "its score leaves it below the short list"
         found.append(Explained(option.name, rank, listed[option.name].score if rank else option.score, why, out))
@@ -141,7 +142,7 @@ def _judged(name: str, advice: Advice) -> bool:
 def _points(name: str, advice: Advice) -> dict[str, float]:
     option = next((option for option in advice.considered if option.name == name), None)
     listed = next((c.reasons for c in advice.candidates if c.name == name), None)
-    why = listed or (reasons(advice.fired, option.tags) if option else ())
+    why = listed or (told(option, advice.fired) if option else ())
     points: dict[str, float] = {}
     for reason in why:
         points[reason.rule] = points.get(reason.rule, 0.0) + reason.points
