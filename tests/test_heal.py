@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from conftest import Answer
 
 from ganwise import checkpoint, doctor
 from ganwise.artifacts import RunDirectory, read_json
@@ -168,3 +170,13 @@ def test_a_controller_is_kept_with_its_loss_and_reset_with_another(digits: Datas
         grafted, _ = graft(state, build(recipe, digits.shape), same_loss)
         assert grafted is not None
         assert float(grafted.tensors["part0.k"]) == expected
+
+
+def test_the_verb_says_what_it_changed_and_exits_by_whether_it_cured(
+    sick: RunDirectory, tmp_path: Path, call: Callable[..., Answer]
+) -> None:
+    done = call("doctor", sick.path, "--heal", "--steps", 60, "--out", tmp_path / "out", "--json")
+    result = done.json
+    assert done.status == int(not result["cured"])
+    assert result["out"] == str(tmp_path / "out")
+    assert RunDirectory(tmp_path / "out").records()[-1].step == result["attempts"][-1]["from_step"] + 60

@@ -60,13 +60,8 @@ class Attempt:
     def as_json(self) -> dict[str, Any]:
         problem, remedy = self.treatment.finding.problem, self.treatment.remedy
         told: dict[str, Any] = {"problem": problem, "change": dict(remedy.change), "because": remedy.because}
-        told |= {
-            "sources": remedy.sources,
-            "from_step": self.from_step,
-            "kept": self.kept,
-            "verdict": self.verdict,
-            "value": self.value,
-        }
+        told |= {"sources": remedy.sources, "from_step": self.from_step, "kept": self.kept}
+        told |= {"verdict": self.verdict, "value": self.value}
         return told | {"cured": self.cured, "run": str(self.run.path)}
 
 
@@ -196,7 +191,8 @@ class Healer:
                     append_row(copy, row)
         lineage = {"parent": str(self.parent.path), "from_step": begin, "problem": treatment.finding.problem}
         run.update(lineage=lineage | {"change": dict(remedy.change), "because": remedy.because, "kept": kept})
-        ends = begin + (self.steps or max(told["steps"] - begin, round(GROUND * told["steps"]), 1))
+        ended = self.parent.records()[-1].step
+        ends = begin + (self.steps or max(ended - begin, round(GROUND * ended), 1))
         trial = Trial(run, recipe, self.data, Limit(steps=ends), told["seed"], self.device, PRECISIONS[told["precision"]])
         trial.start, trial.show, trial.checkpoint_every = state, self.show, max(1, ends // 20)
         trial.go(stop, n=self.n)

@@ -254,11 +254,16 @@ def doctor(
     ],
     loss: Annotated[str, typer.Option(help="the loss where the log does not say it: hinge, bce, wgan, lsgan, ...")] = "",
     map_: Annotated[list[str] | None, typer.Option("--map", help="columns, as in loss_d=D_loss,step=iter")] = None,
+    heal: Annotated[bool, typer.Option("--heal", help="go on from the last healthy checkpoint with the remedy")] = False,
+    steps: Annotated[int | None, typer.Option(min=1, help="with --heal: steps to train, else up to where the run ended")] = None,
+    out: Annotated[Path | None, typer.Option(help="with --heal: the directory of the healed run")] = None,
     json: Json = False,
 ) -> None:
     """Diagnose a run, yours or anybody's: is it healthy, and if not, what to change. Exit status 1 for a failing one."""
     from ganwise.cli import clinic
 
+    if heal:
+        sys.exit(clinic.heal(path, steps, out, json))
     sys.exit(clinic.doctor(path, loss, map_ or [], json))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ganwise.artifacts import RunDirectory
 from ganwise.cli import show
 from ganwise.cli.runs import find
 from ganwise.doctor import diagnose, kind
@@ -28,6 +29,30 @@ def doctor(path: Path, loss: str, columns: Sequence[str], json: bool) -> int:
     content = {**diagnosis.as_json(), "read": log.as_json(), "stop": stop.as_json()}
     show.result(content, json, lambda: show.diagnosis(diagnosis, log, stop))
     return 1 if diagnosis.verdict in ("failing", "failed") else 0
+
+
+def heal(path: Path, steps: int | None, out: Path | None, json: bool) -> int:
+    """Continues a sick run with the doctor's remedy in a new directory; returns the exit status, 1 where nothing cured it.
+
+    Raises:
+        Unusable: The path is no run of ours, it is not sick, or ``out`` can't be used.
+    """
+    from ganwise.cli import live, runs, single
+    from ganwise.heal import Healer
+    from ganwise.study.job import free_directory
+    from ganwise.study.trial import Stop
+
+    run = RunDirectory.open(find(path))
+    told = runs.told(run)
+    healer = Healer(run, single.data_of(run, told), out or free_directory(f"{run.path.name}-healed"), steps)
+    healer.device = runs.device(str(told.get("device", "auto")))
+    with live.bars() as progress, Stop().listening() as stop:
+        task = progress.add_task(run.path.name, total=1.0, numbers="starting")
+        healer.say = live.errors.print
+        healer.show = lambda record, share: progress.update(task, completed=share, numbers=live.numbers(dict(record.signals)))
+        result = healer.go(stop)
+    show.result(result, json, lambda: show.healed(result))
+    return 128 + stop.signal if stop.interrupted else int(not result["cured"])
 
 
 def _mapping(columns: Sequence[str]) -> dict[str, str]:

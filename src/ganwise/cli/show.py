@@ -137,6 +137,19 @@ def diagnosis(found: Diagnosis, log: Log, stop: Advice) -> None:
         console.print(Text("  not judged: " + "; ".join(str(n) for n in said["not_judged"]), style="bright_black"))
 
 
+def healed(result: dict[str, Any]) -> None:
+    """What was tried, and before beside after."""
+    for one in result["attempts"]:
+        changes = " ".join(f"--set {path}={value}" for path, value in one["change"].items())
+        console.print(f"  {'cured by' if one['cured'] else 'not cured by'} {changes}: {one['because']}")
+        console.print(Text(f"    from step {one['from_step']:,}, keeps {one['kept']}; {one['verdict']}", style="bright_black"))
+    for side in ("before", "after"):
+        value, verdict = result[side]["value"], result[side]["verdict"]
+        number = "not measured" if value is None else f"{value:.4f}"
+        console.print(Text.assemble(f"  {side:6}  {result['metric']} {number} on validation  ", (verdict, HEALTH[verdict])))
+    console.print(f"  run     {result['out']}\n  picture {result['out']}/healed.png")
+
+
 def _reading(log: Log) -> None:
     """What was read, so that a wrong guess is seen."""
     loss = f", loss {log.loss}" if log.loss else "; the loss is not known, name it with --loss"

@@ -116,7 +116,7 @@ def evaluate(path: Path, n: int | None, device: str, features: str, protocol: st
     run = RunDirectory.open(runs.find(path))
     told = runs.told(run)
     device = runs.device(device)
-    data, generator = _data(run, told), model.load(run.model, device)
+    data, generator = data_of(run, told), model.load(run.model, device)
     if protocol == OWN:
         extractor = extractor_named(features, data.kind, device=device) if features else None
         bench = prepare(data, "test", n=n, device=device, extractor=extractor)
@@ -130,7 +130,7 @@ def evaluate(path: Path, n: int | None, device: str, features: str, protocol: st
     show.result({"scores": scores, "out": str(run.path)}, json, lambda: show.scores(scores))
 
 
-def _data(run: RunDirectory, told: Mapping[str, Any]) -> Dataset:
+def data_of(run: RunDirectory, told: Mapping[str, Any]) -> Dataset:
     """The very data that the run was trained on: its copy in the race's directory, or the source with the same content."""
     kept = run.path.parent.parent / "data"  # beside the run, wherever the race's directory is by now
     if "job" in told and (kept / "values.npy").is_file():
