@@ -99,6 +99,7 @@ class Gatherer:
     told: Mapping[str, str] = field(default_factory=dict)
     columns: dict[str, Column] = field(default_factory=dict)
     counters: dict[str, str] = field(default_factory=dict)  # kind of counter -> column
+    kinds: dict[str, str] = field(default_factory=dict)  # column -> what it counts, if anything
     ignored: dict[str, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     rows: int = 0
@@ -122,6 +123,10 @@ class Gatherer:
         for name in useful:
             self.columns[name].add(at, row[name])
 
+    def needs(self, name: str) -> bool:
+        """Whether a column is read: it holds a signal, or counts."""
+        return self._wanted(name) or bool(counter(name)) or name in self.told.values()
+
     def _wanted(self, name: str) -> bool:
         if name in self.columns:
             return True
@@ -142,7 +147,9 @@ class Gatherer:
         """The row's place in the run, from whatever counts in it; the number of the row where nothing does."""
         found = {kind: row[name] for kind in ("step", "epoch") if (name := self.told.get(kind)) in row and name is not None}
         for name in row:
-            kind = counter(name)
+            kind = self.kinds.get(name)
+            if kind is None:
+                kind = self.kinds[name] = counter(name)
             if kind and kind not in self.told:
                 found.setdefault(kind, row[name])
                 self.counters.setdefault(kind, name)

@@ -17,8 +17,49 @@ _LONE = re.compile(r"\[\s*(\d+)\s*/\s*\d+\s*\]")
 _BAR = re.compile(r"\b(\d+)/\d+\s*\[(?=[\d:]+<)")
 _LEADING = re.compile(r"\s*(\d+)\s+(?=\[?\s*[A-Za-z])")
 _NAMED = re.compile(r"\b(Gen|Discrim)\.\s*\((" + NUMBER + r")\)", re.IGNORECASE)
+_NUMBERED = re.compile(r"\d\.\d")  # a name that holds a value is none
 _NOTHING = ("No", "N/A", "None", "-", "|")  # the value of the name before
 LOSS_SAID = re.compile(r"""["']?adv_loss["']?\s*[:=]\s*["'](\w[\w-]*)["']""")
+
+
+_TOKEN = re.compile(
+    r"(?<![\w.])[-+]?(?P<whole>\d{1,3}(?:,\d{3})+(?![\d.]|,\d)|\d+(?![\d.]|[eE][-+]?\d))"
+    r"|(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?|(?<![\w.])[-+]?(?:nan|inf(?:inity)?)(?![\w])",
+    re.IGNORECASE,
+)
+_MARK = 9_000_000  # stands for the first number of a line when its form is learned
+_FORMS = 4096  # forms of lines that are remembered
+
+
+class Parser:
+    """Reads lines, quickly where their form has been seen before: a log has few forms, which differ in their numbers alone."""
+
+    def __init__(self) -> None:
+        self.forms: dict[str, list[tuple[str, int]]] = {}
+
+    def row(self, line: str) -> dict[str, float]:
+        """As the function ``row``."""
+        tokens: list[str] = []
+
+        def take(match: re.Match[str]) -> str:
+            tokens.append(match[0])
+            return "\0" if match["whole"] else "\1"
+
+        form = _TOKEN.sub(take, line)
+        places = self.forms.get(form)
+        if places is None:
+            if len(self.forms) >= _FORMS:
+                return row(line)
+            places = self.forms[form] = _learned(form, len(tokens))
+        return {name: _whole(tokens[place]) for name, place in places}
+
+
+def _learned(form: str, count: int) -> list[tuple[str, int]]:
+    """Which number of a line goes to which name, from the line with a number in each place that tells the place."""
+    places = iter(range(_MARK, _MARK + count))
+    marked = re.sub("[\0\1]", lambda m: f"{next(places)}" + ("" if m[0] == "\0" else ".5"), form)
+    found = row(marked).items()
+    return [(name, int(value) - _MARK) for name, value in found if 0 <= value - _MARK < count and str(_MARK)[:4] not in name]
 
 
 def row(line: str) -> dict[str, float]:
@@ -27,8 +68,8 @@ def row(line: str) -> dict[str, float]:
     found = {name: float(value) for name, value in _NAMED.findall(line)}
     for piece in _pieces(line):
         for match in _PAIR.finditer(piece):
-            name = " ".join(word for word in match["name"].split()[-3:] if word not in _NOTHING)
-            if name.lower() not in ("epoch", "step", "batch"):
+            name = " ".join(word for word in match["name"].split()[-3:] if word not in _NOTHING and not word[0].isdigit())
+            if name.lower() not in ("epoch", "step", "batch") and not _NUMBERED.search(name):
                 found.setdefault(name, float(match["value"]))
     for match in _BARE.finditer(line):
         found.setdefault(match["name"], float(match["value"]))

@@ -16,8 +16,7 @@ from pathlib import Path
 from ganwise.artifacts import RunDirectory, read_json
 from ganwise.doctor.events import events, is_events
 from ganwise.doctor.gather import Gatherer, Log
-from ganwise.doctor.printed import LOSS_SAID
-from ganwise.doctor.printed import row as printed_row
+from ganwise.doctor.printed import LOSS_SAID, Parser
 from ganwise.doctor.traits import kind
 from ganwise.recipe import from_data
 from ganwise.types import Score, Unusable
@@ -196,6 +195,7 @@ def _table(path: Path, sign: str, told: Mapping[str, str]) -> Log:
     gatherer = Gatherer(str(path), "CSV", told)
     rows = csv.reader((line.replace("\0", "") for line in lines(path)), delimiter=sign)
     header: list[str] = []
+    useful: list[tuple[int, str]] = []
     broken, short = 0, False
     while True:
         try:
@@ -209,10 +209,11 @@ def _table(path: Path, sign: str, told: Mapping[str, str]) -> Log:
             continue
         if not header:
             header, cells = _header(cells)
+            useful = [(at, name) for at, name in enumerate(header) if gatherer.needs(name)]
         short = len(cells) < len(header)
         broken += len(cells) > len(header) or short
         if len(cells) == len(header) and cells is not header:
-            gatherer.add({n: v for n, cell in zip(header, cells, strict=True) if (v := _number(cell)) is not None})
+            gatherer.add({name: v for at, name in useful if (v := _number(cells[at])) is not None})
     if short:
         gatherer.notes["the last line is cut off: left out"] = None
         broken -= 1
@@ -232,9 +233,9 @@ def _header(cells: list[str]) -> tuple[list[str], list[str]]:
 
 def _text(path: Path, told: Mapping[str, str]) -> Log:
     """What a script has printed: any line with names and numbers."""
-    gatherer = Gatherer(str(path), "printed losses", told)
+    gatherer, parser = Gatherer(str(path), "printed losses", told), Parser()
     for line in lines(path):
-        if row := printed_row(line):
+        if row := parser.row(line.replace("\0", "").replace("\1", "")):
             gatherer.add(row)
         if not gatherer.loss and (said := LOSS_SAID.search(line)):
             gatherer.loss = _kind(said[1])

@@ -1,0 +1,269 @@
+"""The doctor reads anybody's logs: each format by a log of its kind, and what is no log is refused in one line."""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+import tracemalloc
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from ganwise.doctor import diagnose, gather
+from ganwise.doctor.columns import guess
+from ganwise.doctor.events import crc32c, masked
+from ganwise.doctor.printed import Parser, row
+from ganwise.doctor.readers import read
+from ganwise.types import Unusable
+
+TRACES = Path(__file__).parents[2] / "shared" / "data" / "traces"
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "signal"),
+    [
+        *[
+            (name, "loss_d")
+            for name in ("D_loss", "errD", "lossD", "Loss/D/loss", "dis_loss", "critic loss", "Discriminator_loss")
+        ],
+        *[(name, "loss_d") for name in ("train/d_loss", "GAN_loss/discrim/loss", "D", "D loss", "loss_discriminator")],
+        *[(name, "loss_g") for name in ("g_loss", "Gen_loss", "Loss G", "G", "errG", "G_GAN", "generator/adv_loss")],
+        *[(name, "loss_d_real") for name in ("l_d_real", "d_loss_real")],
+        ("D(x)", "score_real"),
+        ("D(G(z))", "score_fake"),
+        ("Loss/scores/fake", "score_fake"),
+        ("Loss/signs/real", "sign_real"),
+        ("fid50k_full", "fid"),
+        ("FID score", "fid"),
+        ("acc.", "accuracy"),
+        ("grad_norm_D", "grad_d"),
+        ("k_t", "k"),
+        *[
+            (name, None)
+            for name in ("GP", "l_g_pix", "G_L1", "val_loss_d", "lr_g", "Best FID score", "time", "loss", "cycle_A", "a", "c")
+        ],
+    ],
+)
+def test_a_column_is_known_by_its_name(name: str, signal: str | None) -> None:
+    found = guess(name)
+    assert (found[0] if found else None) == signal
+
+
+LINES = [
+    ("[0/5][50/1583]\tLoss_D: 1.97\tLoss_G: 4.30\tD(x): 0.41\tD(G(z)): 0.60 / 0.01", 1.97, 4.30, (0, 50)),
+    ("[Epoch 1/200] [Batch 3/938] [D loss: 0.61] [G loss: 0.70]", 0.61, 0.70, (1, 3)),
+    ("Epoch [2/200], Step [100/600], d_loss: 0.5, g_loss: 2.1", 0.5, 2.1, (2, 100)),
+    ("Epoch: [ 3] [  12/ 781] time: 4.26, d_loss: 1.8, g_loss: 0.71", 1.8, 0.71, (3, 12)),
+    ("604 [D loss: 0.25, acc: 100%] [G loss: 1381.5]", 0.25, 1381.5, (None, 604)),
+    ("0% 49/90000 [02:46<81:43:57,  3.27s/it]G: 2.06 | D: 0.05 | GP: 0.50", 0.05, 2.06, (None, 49)),
+    ("[INFO] 2021-01-01 > Step:     200 Progress: 0.2% Elapsed: 0:01:54 ada_p: No Discriminator_loss: 0.17 Generator_loss: 1.99",
+     0.17, 1.99, (None, 200)),
+    ("Epoch 7, Loss G: 0.12,Loss D: -0.1", -0.1, 0.12, (7, None)),
+    ("Gen. (0.25) | Discrim. (-0.12):  50%|#####     | 150/300 [01:00<01:00,  2.5it/s]", -0.12, 0.25, (None, 150)),
+    ("Epoch 3: 45%|####| 211/469 [00:12<00:14, 17.1it/s, v_num=0, g_loss=0.84, d_loss=0.52]", 0.52, 0.84, (3, 211)),
+    ("{'d_loss': 0.5, 'g_loss': 3e-2, 'step': 40}", 0.5, 0.03, (None, 40)),
+    ("step 120: D loss = tensor(0.53, device='cuda:0'), G loss = tensor(1.2)", 0.53, 1.2, (None, 120)),
+    ("Epoch 5 | loss_D 0.53 | loss_G 1.20", 0.53, 1.2, (5, None)),
+    ("938/938 [====] - 11s 12ms/step - d_loss: 0.58 - g_loss: 0.93", 0.58, 0.93, (None, None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "d", "g", "counted"), LINES, ids=[line[:20] for line, *_ in LINES])
+@pytest.mark.parametrize("parse", [row, lambda line: Parser().row(line)], ids=["whole", "by form"])
+def test_losses_that_scripts_print_are_read(
+    line: str, d: float, g: float, counted: tuple[int | None, int | None], parse: Callable[[str], dict[str, float]]
+) -> None:
+    found = parse(line)
+    signals = {guessed[0]: value for name, value in found.items() if (guessed := guess(name))}
+    assert (signals["loss_d"], signals["loss_g"]) == (d, g)
+    assert (found.get("epoch"), found.get("batch", found.get("step"))) == counted
+
+
+def test_a_remembered_form_gives_the_numbers_of_its_own_line() -> None:
+    parser = Parser()
+    for line in (
+        "iter 1,200: d_loss: nan, g_loss: 1e-3",
+        "iter 37,400: d_loss: -2.5, g_loss: inf",
+        "iter 900: d_loss: 1, g_loss: 2",
+    ):
+        assert str(parser.row(line)) == str(row(line))
+
+
+def test_epochs_and_batches_make_steps(tmp_path: Path) -> None:
+    lines = [f"[{e}/5][{b}/100]\tLoss_D: 1.0\tLoss_G: 2.0" for e in range(5) for b in range(0, 100, 10)]
+    steps = [record.step for record in read(write(tmp_path / "log.txt", *lines)).records]
+    assert steps[:3] == [0, 10, 20]
+    assert len(steps) == 50
+    assert all(later > earlier for earlier, later in pairwise(steps))
+
+
+def test_a_run_that_went_back_to_a_checkpoint_counts_once(tmp_path: Path) -> None:
+    rows = [f"{t},1.0,2.0" for t in (*range(0, 100, 10), *range(50, 200, 10))]
+    log = read(write(tmp_path / "a.csv", "step,d_loss,g_loss", *rows))
+    assert [record.step for record in log.records] == list(range(0, 200, 10))
+    assert any("went back" in note for note in log.notes)
+
+
+def test_columns_can_be_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "tick;alpha;beta", *[f"{t};0.7;1.4" for t in range(0, 100, 10)])
+    log = read(path, {"step": "tick", "loss_d": "alpha", "loss_g": "beta"})
+    assert log.mapping == {"loss_d": "alpha", "loss_g": "beta", "step": "tick"}
+    assert log.records[2] == (20, 0, 0.0, {"loss_d": 0.7, "loss_g": 1.4})
+    for wrong, said in (({"loss": "alpha"}, "no such signal"), ({"loss_d": "gamma"}, "no such column")):
+        with pytest.raises(Unusable, match=said):
+            read(path, wrong)
+
+
+def test_two_parts_of_a_loss_are_its_sum(tmp_path: Path) -> None:
+    line = "(epoch: 1, iters: {}, time: 0.5, data: 0.2) G_GAN: 0.9 G_L1: 20.1 D_real: 0.6 D_fake: 0.5 "
+    log = read(write(tmp_path / "loss_log.txt", *[line.format(t) for t in range(100, 1000, 100)]))
+    assert log.mapping["loss_d"] == "D_real + D_fake"
+    assert log.records[0].signals == {"loss_g": 0.9, "loss_d": 1.1}
+
+
+def test_a_metric_printed_on_lines_of_its_own_joins_its_step(tmp_path: Path) -> None:
+    lines = [f"Step: {t} Discriminator_loss: 1.3 Generator_loss: 0.8" for t in range(100, 1100, 100)]
+    lines[5:5] = ["FID score (Step: 500, Using test moments): 61.5", "Best FID score (Step: 500, Using test moments): 61.5"]
+    log = read(write(tmp_path / "train.log", '  "adv_loss": "hinge",', *lines))
+    assert {record.step: record.signals["fid"] for record in log.records if "fid" in record.signals} == {500: 61.5}
+    assert log.loss == "hinge"
+
+
+def test_stylegans_stats_are_read_with_the_metrics_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "training_options.json").write_text('{"batch_size": 16}')
+    rows = [{"Loss/G/loss": {"num": 8, "mean": 0.9, "std": 0.1}, "Loss/D/loss": {"mean": 1.2}, "Loss/signs/real": {"mean": 0.4},
+             "Progress/kimg": {"mean": float(k)}, "timestamp": 1.6e9} for k in range(0, 40, 4)]  # fmt: skip
+    write(tmp_path / "stats.jsonl", *map(json.dumps, rows))
+    metric = {"results": {"fid50k_full": 30.5}, "metric": "fid50k_full", "snapshot_pkl": "network-snapshot-000020.pkl"}
+    write(tmp_path / "metric-fid50k_full.jsonl", json.dumps(metric))
+    log = read(tmp_path)
+    assert log.records[1].step == 250
+    assert log.records[1].signals == {"loss_g": 0.9, "loss_d": 1.2, "sign_real": 0.4}
+    assert [(r.step, r.signals["fid"]) for r in log.records if "fid" in r.signals] == [(1250, 30.5)]
+
+
+def event(step: int, **scalars: float) -> bytes:
+    """A record of an event file, written out by the format's definition."""
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    values = [field(1, field(1, tag.replace("_", "/").encode()) + b"\x15" + struct.pack("<f", v)) for tag, v in scalars.items()]
+    body = b"\x09" + struct.pack("<d", 1.7e9) + b"\x10" + bytes([step & 0x7F | 0x80, step >> 7]) + field(5, b"".join(values))
+    size = struct.pack("<Q", len(body))
+    return size + struct.pack("<I", masked(size)) + body + struct.pack("<I", masked(body))
+
+
+def test_the_checksum_is_castagnolis() -> None:
+    assert crc32c(b"123456789") == 0xE3069283
+
+
+def test_tensorboards_scalars_are_read_up_to_where_the_file_breaks(tmp_path: Path) -> None:
+    data = b"".join(event(t, loss_d=1.5, loss_g=0.5) for t in range(200, 400, 20))
+    path = tmp_path / "events.out.tfevents.1.host"
+    path.write_bytes(data)
+    log = read(tmp_path)
+    assert (log.format, log.mapping["loss_d"], log.notes) == ("tensorboard", "loss/d", ())
+    assert [record.step for record in log.records] == list(range(200, 400, 20))
+    assert log.records[0].signals == {"loss_d": 1.5, "loss_g": 0.5}
+    path.write_bytes(data[:-7])
+    assert len(read(path).records) == 9
+    assert "cut off" in read(path).notes[0]
+
+
+def test_an_event_file_that_tensorboard_x_wrote_is_read(tmp_path: Path) -> None:
+    # the first bytes of a file of tensorboardX 2.6: a version record, then add_scalar("Loss/D", 1.2, 0) and ("Loss/G", 0.95, 0)
+    data = bytes.fromhex(HEADER)
+    path = tmp_path / "events.out.tfevents.1"
+    path.write_bytes(data)
+    assert read(path).records[0].signals == pytest.approx({"loss_d": 1.2, "loss_g": 0.95})
+
+
+HEADER = (
+    "1800000000000000a37f4b2209b60cbef3aac0da411a0d627261696e2e4576656e743a32f40005861a00000000000000129bd82d09f709"
+    "bff3aac0da412a0f0a0d0a064c6f73732f44159a99993ff5424f971a00000000000000129bd82d097d0fbff3aac0da412a0f0a0d0a064c"
+    "6f73732f47153333733fc304eae4"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"\n \n\n", "empty"),
+        (b"a,b,c\n1,2,3\n4,5,6\n", "no column that the doctor knows"),
+        (b"step,d_loss,g_loss\n1,nan,nan\n2,nan,nan\n", "no number in the whole column"),
+        (random.Random(0).randbytes(4000), "binary"),
+        (b"\x7fELF\x02\x01\x01" + bytes(400), "binary"),
+        (b"It was a dark and stormy night.\nThe end.\n", "expected a log"),
+        (b'{"a": 1}\n{"a":', "no column that the doctor knows"),
+        (b"1,2,3\n4,5,6\n7,8,9\n", "column1"),
+        (b'"unclosed,d_loss\n1,2\n', "expected a log"),
+    ],
+)
+@pytest.mark.parametrize("name", ["log.csv", "log.txt"])
+def test_what_is_no_log_is_refused_in_one_line(tmp_path: Path, content: bytes, said: str, name: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(Unusable, match=said) as refused:
+        read(tmp_path / name)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_last_line_that_is_cut_off_is_left_out_and_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "step,d_loss,g_loss", *[f"{t},1.2,0.9" for t in range(100)])
+    path.write_text(path.read_text() + "100,1.")
+    log = read(path)
+    assert len(log.records) == 100
+    assert log.notes == ("the last line is cut off: left out",)
+
+
+@pytest.mark.parametrize(("gap", "verdict"), [("middle", "healthy"), ("end", "failed")])
+def test_nan_is_a_gap_where_numbers_follow_and_a_failure_where_none_does(tmp_path: Path, gap: str, verdict: str) -> None:
+    draw = random.Random(0)
+    rows = [[t, 1.2 + 0.1 * draw.random(), 0.9 + 0.1 * draw.random()] for t in range(0, 4000, 20)]
+    for at in range(80, 90) if gap == "middle" else range(190, 200):
+        rows[at][1] = rows[at][2] = float("nan")
+    log = read(write(tmp_path / "a.csv", "step,d_loss,g_loss", *[",".join(map(str, r)) for r in rows]))
+    assert diagnose(log.records).verdict == verdict
+
+
+def test_evaluations_between_rows_of_losses_are_no_gap(tmp_path: Path) -> None:
+    """As wandb exports: each row holds what was logged at once, the rest is empty."""
+    rows = [f"{t},1.2,0.9," if t % 100 else f"{t},,,{50 - t / 100}" for t in range(0, 2000, 20)]
+    log = read(write(tmp_path / "wandb.csv", "Step,d_loss,g_loss,fid", *rows))
+    assert sum("fid" in record.signals for record in log.records) == 20
+    assert diagnose(log.records).verdict != "failed"
+
+
+def test_a_long_log_is_thinned_evenly_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "KEPT", 256)
+    path, peaks = tmp_path / "long.csv", []
+    for rows in (4_000, 16_000):
+        with path.open("w") as file:
+            file.write("step,d_loss,g_loss,fid\n")
+            file.writelines(f"{t},{1 + t % 7},2.0,{t if t % 1_500 == 0 else ''}\n" for t in range(rows))
+        tracemalloc.start()
+        log = read(path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    losses = [(r.step, r.signals["loss_d"]) for r in log.records if "loss_d" in r.signals]
+    assert len(losses) == 250
+    assert {later[0] - earlier[0] for earlier, later in pairwise(losses)} == {64}
+    assert sum(v for _, v in losses) / len(losses) == pytest.approx(4, abs=0.1)
+    assert [r.step for r in log.records if "fid" in r.signals] == list(range(0, 16_000, 1_500))
+    assert peaks[1] < 1.6 * peaks[0]
+
+
+def test_published_logs_are_read() -> None:
+    if not TRACES.is_dir():
+        pytest.skip("the published logs are not here")
+    log = read(next(TRACES.glob("SNGAN*.csv")))
+    assert (len(log.records), log.mapping) == (1000, {"loss_d": "d_loss", "loss_g": "g_loss", "fid": "fid", "step": "step"})
