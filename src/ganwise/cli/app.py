@@ -180,17 +180,10 @@ def select(
     json: Json = False,
 ) -> None:
     """The four questions answered for this data, the search space before and after, the short list with reasons."""
+    given = locals()
     from ganwise.cli import choose
 
-    names = ("image", "columns", "n", "classes", "labels", "labeled_share", "domain", "aligned", "sparse", "discrete", "device")
-    here = locals()
-    said = {name: here[name] for name in (*names, "time", "private")} | {"memory_gb": memory, "want": wants(want) or None}
-    said = {name: value for name, value in said.items() if value is not None}
-    choose.run(
-        choose.Asked(
-            words or (), said, application, ask, size, limit, without or (), rules, evidence or (), explain, compare, save, json
-        )
-    )
+    choose.run(choose.asked(given))
 
 
 def wants(text: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ganwise import knowledge
 from ganwise.catalog import RECIPES
 from ganwise.cli import advise, show, whys
+from ganwise.cli.app import wants
 from ganwise.select import Advice, Application, evidence, plain, select
 from ganwise.select.application import read_changes, read_file
 from ganwise.select.facts import suppose
@@ -33,6 +34,23 @@ class Asked(NamedTuple):
     compare: bool
     save: Path | None
     json: bool
+
+
+FLAGS = ("image", "columns", "n", "classes", "labels", "labeled_share", "domain", "aligned", "sparse", "discrete", "device")
+
+
+def asked(given: Mapping[str, Any]) -> Asked:
+    """The options of the verb, those that describe the application gathered."""
+    said = {name: given[name] for name in (*FLAGS, "time", "private")}
+    said |= {"memory_gb": given["memory"], "want": wants(given["want"]) or None}
+    return Asked(
+        words=given["words"] or (),
+        said={name: value for name, value in said.items() if value is not None},
+        file=given["application"],
+        without=given["without"] or (),
+        evidence=given["evidence"] or (),
+        **{name: given[name] for name in ("ask", "size", "limit", "rules", "explain", "compare", "save", "json")},
+    )
 
 
 class Words(NamedTuple):

@@ -154,7 +154,7 @@ def _out(name: str, advice: Advice) -> list[str]:
     option = next((option for option in advice.considered if option.name == name), None)
     if option:
         return [option.removed.rule] if option.removed and not option.kept else []
-    return [one.because for one in advice.excluded if one.name == name] or ["it is no option for what is said"]
+    return [one.because for one in advice.excluded if one.name == name] or ["no rule asks for that variant"]
 
 
 class Alternative(NamedTuple):
