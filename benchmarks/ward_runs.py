@@ -60,9 +60,10 @@ class Case(NamedTuple):
 
 
 def cases() -> list[Case]:
-    """All of them, one seed of everything before the next."""
+    """All of them, one seed of everything before the next; of each seed the twins first, then the calibration part."""
     twins = [(cell, "") for cell in CELLS]
     sick = [(cell, name) for name, injection in INJECTIONS.items() for cell in injection.cells]
+    sick.sort(key=lambda pair: CELLS[pair[0]].part)
     return [Case(*pair, seed) for seed in SEEDS for pair in twins + sick]
 
 
