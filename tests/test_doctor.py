@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from ganwise import catalog, knowledge
-from ganwise.catalog import RECIPES, named
-from ganwise.doctor import WATCHES, Traits, diagnose, lasting, warmed_up
+from ganwise.catalog import LOSSES, RECIPES, named
+from ganwise.doctor import WATCHES, Traits, diagnose, kind, lasting, warmed_up
 from ganwise.recipe import Recipe, change
-from ganwise.types import Record, Score
+from ganwise.types import Record, Score, Unusable
 
 Signal = Callable[[int], float]
 RECIPE = named("r1gan")
@@ -274,3 +276,117 @@ def test_what_the_doctor_knows_of_a_loss_stands_in_the_catalog() -> None:
 def test_blurred_samples_are_near_to_everything_and_no_copies() -> None:
     signs = [score("memorization", 0.4, 1.18), score("novelty", 1.2, 1.18)]
     assert not diagnose([], named("r1gan"), signs).findings
+
+
+def problems(records: list[Record], loss: str = "non-saturating") -> dict[str, str]:
+    return {found.problem: found.severity for found in diagnose(records, loss=loss).findings}
+
+
+def test_a_discriminator_whose_loss_is_near_nothing_has_won() -> None:
+    sick = run(loss_d=lambda t: 0.05 * wave(t), loss_g=lambda t: 6 * wave(t + 50))
+    assert problems(sick) == {"imbalance": "failing"}
+    assert problems(sick, "boundary-equilibrium").get("imbalance") is None
+
+
+def test_within_the_hinges_margin_nobody_has_won() -> None:
+    near = run(loss_d=lambda t: 0.02 * wave(t), loss_g=lambda t: 0.8 * wave(t + 50))
+    assert problems(near) == {"imbalance": "failing"}
+    assert problems(near, "hinge") == {}
+
+
+def test_what_is_healthy_for_a_critic_is_sick_for_a_hinge() -> None:
+    always = run(**WON)
+    assert problems(always, "wasserstein") == {}
+    assert problems(always, "hinge") == {"imbalance": "warning"}
+
+
+def test_a_discriminator_that_sees_no_fake_has_lost() -> None:
+    assert problems(run(accuracy_fake=lambda t: 0.02)) == {"imbalance": "failing"}
+
+
+def test_a_discriminator_that_knows_its_images_by_heart_is_seen_on_held_out_ones() -> None:
+    assert problems(run(accuracy_real=lambda t: 0.95, accuracy_held=lambda t: 0.5)) == {"imbalance": "warning"}
+    assert problems(run(accuracy_held=lambda t: 0.7)) == {}
+
+
+@pytest.mark.parametrize(("k", "severity"), [(0.0, "failing"), (1.0, "failing"), (0.05, None)])
+def test_began_with_its_controller_at_a_stop_is_failing(k: float, severity: str | None) -> None:
+    diagnosis = diagnose(run(6000, k=lambda t: k), named("began"))
+    assert [f.severity for f in diagnosis.findings if f.problem == "imbalance"] == ([severity] if severity else [])
+
+
+def test_a_loss_that_jumps_by_more_than_its_mean_is_unstable() -> None:
+    assert problems(run(loss_d=lambda t: 3.0 if t % 200 == 0 else 0.3)) == {"instability": "failing"}
+    assert problems(run(loss_d=lambda t: 3.0 if t % 200 == 0 and t < 2000 else 0.3)) == {}
+
+
+@pytest.mark.parametrize("name", ["grad_d", "grad_g"])
+def test_a_gradient_that_grows_without_bound_is_unstable(name: str) -> None:
+    assert problems(run(**{name: lambda t: 2 * math.exp(t / 500)})) == {"instability": "failing"}
+
+
+def test_steps_too_long_for_the_weights_are_a_warning() -> None:
+    assert problems(run(update_g=lambda t: 0.2 * wave(t))) == {"instability": "warning"}
+    assert problems(run(update_g=lambda t: 0.002 * wave(t))) == {}
+
+
+def test_players_that_circle_do_not_converge_and_a_circle_that_calms_down_does() -> None:
+    assert problems(run(score_real=lambda t: math.sin(t / 70))) == {"non_convergence": "warning"}
+    assert problems(run(score_real=lambda t: math.sin(t / 70) * math.exp(-t / 800))) == {}
+    assert problems(run(score_real=wave)) == {}
+
+
+def test_samples_that_became_worse_for_good_do_not_converge() -> None:
+    def fid(t: int) -> float:
+        return 100 - t / 50 if t <= 2000 else 60 + (t - 2000) / 20
+
+    diagnosis = diagnose(run(every=200, fid=fid), RECIPE)
+    (found,) = [f for f in diagnosis.findings if f.problem == "non_convergence"]
+    assert found.severity == "failing"
+    assert "step 2,000" in found.evidence
+    assert problems(run(every=200, fid=lambda t: 100 - t / 50)) == {}
+
+
+def test_a_critic_that_tells_nothing_apart_is_a_vanishing_gradient() -> None:
+    silent = run(loss_d=lambda t: -1e-9 * wave(t), grad_d=None, grad_g=None)
+    assert problems(silent, "wasserstein") == {"vanishing_gradient": "failing"}
+    assert problems(run(loss_d=lambda t: -2 * wave(t), grad_d=None, grad_g=None), "wasserstein") == {}
+
+
+def test_fakes_where_the_loss_is_flat_are_a_vanishing_gradient() -> None:
+    assert problems(run(saturated=lambda t: 0.99)) == {"vanishing_gradient": "failing"}
+    assert problems(run(saturated=lambda t: 0.5)) == {}
+
+
+def test_coverage_that_was_there_and_is_gone_is_a_collapse() -> None:
+    assert problems(run(6000, coverage=lambda t: 0.8 if t < 3000 else 0.1)) == {"mode_collapse": "failing"}
+    assert problems(run(6000, coverage=lambda t: 0.1)) == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["hinge", "BCE", "wgan-gp", "lsgan", "Vanilla", "began", "r3gan", "least_squares", "least_square"]
+)
+def test_a_loss_is_known_by_what_people_call_it(text: str) -> None:
+    assert kind(text) in LOSSES
+
+
+def test_an_unknown_loss_is_refused_with_what_is_near() -> None:
+    with pytest.raises(Unusable, match="hinge"):
+        kind("hinje")
+
+
+def test_every_remedy_against_every_problem_has_a_source() -> None:
+    sick = run(
+        6000, loss_d=lambda t: 0.05, loss_g=lambda t: 6.0, grad_g=DECAY, spread=lambda t: 0.05, update_d=lambda t: 0.3, **WON
+    )
+    findings = diagnose(sick, MINIMAX).findings
+    assert {f.problem for f in findings} == {"vanishing_gradient", "mode_collapse", "imbalance", "instability"}
+    for found in findings:
+        assert found.remedies
+        assert all(knowledge.cite(remedy.sources) for remedy in found.remedies)
+
+
+def test_the_doctor_loads_neither_torch_nor_numpy() -> None:
+    code = "import sys, ganwise.doctor.readers, ganwise.doctor.stop; print({'torch', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
