@@ -60,7 +60,7 @@ def main() -> None:
     optimizer_d = torch.optim.Adam(net_d.parameters(), lr=2e-4, betas=(0.5, 0.999))
     optimizer_g = torch.optim.Adam(net_g.parameters(), lr=2e-4, betas=(0.5, 0.999))
 
-    monitor = gw.Monitor(net_g, net_d, loss="bce")  # (1)
+    monitor = gw.Monitor(net_g, net_d, loss="bce", every=20)  # (1) a short run: more records than by default
 
     ones, zeros = torch.ones(BATCH), torch.zeros(BATCH)
     for step in range(settings.steps):
