@@ -343,7 +343,7 @@ def example(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_example_runs_and_its_sick_twin_is_told_so(tmp_path: Path) -> None:
-    healthy, sick = example(tmp_path, "--steps", "20"), example(tmp_path, "--steps", "260", "--sick")
+    healthy, sick = example(tmp_path, "--steps", "20"), example(tmp_path, "--steps", "360", "--sick")
     assert "- mode_collapse" not in healthy.stdout
     assert "RuntimeWarning: ganwise: mode_collapse" in sick.stderr
     assert "- mode_collapse" in sick.stdout

@@ -39,8 +39,8 @@ NUMBERS = 12_288
 """Numbers of a sample that are read, evenly from larger ones: as many as 64 x 64 pixels in color have."""
 KEPT = 4096
 """Records in memory. Beyond that every second of the older half is dropped."""
-PATIENCE = 500
-"""A diagnosis is made when the loop has run so many times as long as the last one took: a fifth of a percent of the time."""
+PATIENCE = 300
+"""A diagnosis is made when the loop has run so many times as long as the last one took: a third of a percent of the time."""
 OF_SCORES = (
     "minimax",
     "non-saturating",
