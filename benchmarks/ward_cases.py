@@ -139,12 +139,12 @@ INJECTIONS: dict[str, Injection] = {
         factors={D + "learning_rate": 100.0, G + "learning_rate": 100.0},
     ),
     "momentum": Injection(
-        "A game of a shift against a linear critic, both with momentum .95 and without the penalty that damps it.",
+        "A game of a shift against a linear critic, both with momentum .95, and next to nothing of the penalty that damps it.",
         ("non_convergence", "instability", "not_finite"),
         "on a bilinear game momentum turns circles into growing ones: the players never meet",
         ("mescheder2018converge",),
         ("bilinear-ring", "bilinear-grid"),
-        changes={"regularizers.r1": False, D + "momentum": 0.95, G + "momentum": 0.95},
+        changes={"regularizers.r1.gamma": 1e-4, D + "momentum": 0.95, G + "momentum": 0.95},
     ),
     "clip-tight": Injection(
         "WGAN with weights clipped to 1e-5.",
@@ -252,7 +252,9 @@ which one does not counts nothing."""
 WORSE = 2.0
 """A run counts as sick where its score, lower being better, is at least so many times that of the worst healthy twin, ..."""
 LOST = 0.5
-"""... or its coverage at most this share of that of the worst healthy twin, ..."""
+"""... or its coverage at most this share of that of the worst healthy twin"""
+MEASURED = 0.1
+"""(below this, coverage is too few samples to compare), ..."""
 COPIES = 0.8
 """... or memorization and novelty both fall under this, which no twin's do (its samples are copies of training images), ...
 or a number is not finite. Nothing that the doctor reads decides it."""

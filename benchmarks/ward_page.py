@@ -2,27 +2,123 @@
 
 from __future__ import annotations
 
-from ward_cases import CELLS, COPIES, HEALED, INJECTIONS, LOST, SEEDS, WORSE, Injection
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
 
-START, END = "<!-- made by benchmarks/ward.py -->", "<!-- end -->"
+from ward_cases import CELLS, COPIES, HEALED, INJECTIONS, LEARNED, LOST, MEASURED, SEEDS, WORSE, Injection, Part
+from ward_judge import Row, Said, healed, share, summary
+
+from ganwise.types import Problem
+
+PROBLEMS: tuple[str, ...] = get_args(Problem)
+SHORT = {
+    "mode_collapse": "collapse",
+    "vanishing_gradient": "vanishing",
+    "non_convergence": "no convergence",
+    "not_finite": "not finite",
+}
+
+HEAD = """# The ward: runs made sick on purpose
+
+What the doctor is worth shows on runs of which we know what is wrong, because we broke them. `benchmarks/ward_cases.py` is this
+page's table as data: which problems count as a right answer to which injection was committed before any threshold of the doctor
+was calibrated on these runs. `benchmarks/ward.py` makes the runs, judges them, heals them and writes this page.
+"""
 
 
-def table() -> str:
-    """Which problems count as right for which injection, and where each is made."""
-    rows = [
-        f"### {name}\n\n{one.says} Right: **{', '.join(one.right)}**: {one.because} [{', '.join(one.sources)}]. "
-        f"In {', '.join(_cell(cell) for cell in one.cells)}{_onset(one)}.\n"
-        for name, one in INJECTIONS.items()
+def write(path: Path, said: Sequence[Said], outcomes: Sequence[Row], healing: Sequence[Row]) -> None:
+    parts = [HEAD, results(said), heals(healing, outcomes), "## What counts as sick\n", criterion(), excluded(said)]
+    parts += ["## Cells\n", CELLS_SAY, cells(), "\n## Injections\n", table()]
+    path.write_text("\n".join(part for part in parts if part).rstrip() + "\n")
+
+
+CELLS_SAY = (
+    "Each cell unbroken is the healthy twin. The test part is whole data sets (MNIST at 12 pixels, the grid) and recipes (lsgan, "
+    "sngan, rsgan, wgan-gp)\nthat the calibration part has no run of. Networks are small, and a run ends after 20 CPU seconds at "
+    "the latest.\n"
+)
+
+
+def results(said: Sequence[Said]) -> str:
+    """The numbers of either part and its confusion matrix."""
+    return "\n".join(_part(said, part) for part in ("test", "calibration"))
+
+
+def _part(said: Sequence[Said], part: Part) -> str:
+    found = summary(said, part)
+    delay = "none" if found.delay is None else f"{found.delay:.0%} of the run, of the {len(found.delays)} with a right alarm"
+    lines = [
+        f"## The {part} part\n",
+        f"- right problem named at the end: {share(found.right, found.sick)} of the sick runs",
+        f"- alarms of healthy runs at the end: {share(found.alarmed, found.healthy)}; at any moment: "
+        f"{share(found.ever, found.healthy)}",
+        f"- median delay from the onset to the first right alarm: {delay}\n",
+        "An alarm is a finding that is failing or failed; a warning is none. The doctor reads records alone, no scores.\n",
+        matrix(said, part),
     ]
-    return "\n".join(rows)
+    return "\n".join(lines)
 
 
-def _cell(name: str) -> str:
-    return f"`{name}`" + (" (test)" if CELLS[name].part == "test" else "")
+def matrix(said: Sequence[Said], part: Part) -> str:
+    """Injection by problem: in how many sick runs each problem was named; right ones are bold, and a run may have several."""
+    heads = [SHORT.get(problem, problem) for problem in PROBLEMS]
+    lines = [f"| injection | sick runs | right | {' | '.join(heads)} | no alarm |", "|---|---|---|" + "---|" * (len(heads) + 1)]
+    mine = [one for one in said if one.part == part and one.standing in ("sick", "healthy")]
+    for name in ("", *INJECTIONS):
+        runs = [one for one in mine if one.row["injection"] == name]
+        if not runs:
+            continue
+        counts, right = Counter(problem for one in runs for problem in one.problems), INJECTIONS[name].right if name else ()
+        cells = [f"**{counts[p]}**" if p in right else f"{counts[p] or ''}" for p in PROBLEMS]
+        named = str(sum(one.right for one in runs)) if name else ""
+        quiet = sum(not one.problems for one in runs)
+        lines.append(f"| {name or '*healthy*'} | {len(runs)} | {named} | {' | '.join(cells)} | {quiet or ''} |")
+    return "\n".join(lines) + "\n"
 
 
-def _onset(one: Injection) -> str:
-    return f"; from {one.onset:.0%} of the run on" if one.onset else ""
+def heals(healing: Sequence[Row], outcomes: Sequence[Row]) -> str:
+    """How many sick runs a remedy healed, and of which injections."""
+    if not healing:
+        return ""
+    found = healed(healing, outcomes)
+    treated = [well for row, well in found if row["tried"]]
+    lines = [
+        "## Healing\n",
+        f"The doctor's remedies, three at most, from the last checkpoint that it saw healthy, or anew where there is none: "
+        f"{share(sum(well for _, well in found), len(found))}\nof the sick runs end within {HEALED:g} times their twin's score. "
+        f"Of those that were treated (no fault outside the recipe, and a finding with a remedy) it is "
+        f"{share(sum(treated), len(treated))}.\n",
+        "| injection | sick runs | treated | healed |",
+        "|---|---|---|---|",
+    ]
+    for name in INJECTIONS:
+        mine = [(row, well) for row, well in found if row["injection"] == name]
+        if mine:
+            lines.append(f"| {name} | {len(mine)} | {sum(bool(r['tried']) for r, _ in mine)} | {sum(well for _, well in mine)} |")
+    return "\n".join(lines) + "\n"
+
+
+def criterion() -> str:
+    """What makes a run sick, in words."""
+    return (
+        f"A run is sick where its score (KID of images, sliced Wasserstein distance of points, on the validation part, of the "
+        f"averaged generator)\nis at least {WORSE:g} times that of the worst of its healthy twins ({len(SEEDS)} seeds where all "
+        f"are made); or where its coverage is at most {LOST:g} times theirs, which\nhas to be {MEASURED:g} or more; or where "
+        f"memorization and novelty both fall under {COPIES:g}, which no twin's do; or where a number is not finite.\nThe "
+        f"doctor's records have no part in it. An injection that does not make a run sick counts nothing, and so does a cell "
+        f"of which a twin ends above\n{LEARNED:g} times the untrained generator's score.\n"
+    )
+
+
+def excluded(said: Sequence[Said]) -> str:
+    """The runs that count nothing, and why."""
+    lines = []
+    for why in sorted({one.standing for one in said} - {"sick", "healthy"}):
+        names = ", ".join(f"`{one.row['name']}`" for one in said if one.standing == why)
+        lines.append(f"- {why}: {names}")
+    return "Runs that count nothing:\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def cells() -> str:
@@ -34,12 +130,18 @@ def cells() -> str:
     return "\n".join(lines)
 
 
-def criterion() -> str:
-    """What makes a run sick, in words."""
-    return (
-        f"A run is sick where its score (KID of images, sliced Wasserstein distance of points, on the validation part, of the "
-        f"averaged generator) is at least {WORSE:g} times that of the worst of its {len(SEEDS)} healthy twins; or where its "
-        f"coverage is at most {LOST:g} times theirs; or where memorization and novelty both fall under {COPIES:g}, which no "
-        f"twin's do; or where a number is not finite. The doctor's records have no part in it. An injection that does not make "
-        f"a run sick counts nothing, and is listed. A healed run ends within {HEALED:g} times its twin's score."
+def table() -> str:
+    """Which problems count as right for which injection, and where each is made."""
+    return "\n".join(
+        f"### {name}\n\n{one.says}\nRight: **{', '.join(one.right)}**: {one.because} [{', '.join(one.sources)}].\n"
+        f"In {', '.join(_cell(cell) for cell in one.cells)}{_onset(one)}.\n"
+        for name, one in INJECTIONS.items()
     )
+
+
+def _cell(name: str) -> str:
+    return f"`{name}`" + (" (test)" if CELLS[name].part == "test" else "")
+
+
+def _onset(one: Injection) -> str:
+    return f"; from {one.onset:.0%} of the run on" if one.onset else ""

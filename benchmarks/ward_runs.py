@@ -130,9 +130,9 @@ class Shift(nn.Module):
         return x + self.by
 
 
-def made(case: Case, data: Dataset) -> GAN:
-    """The live GAN, with what the injection does to its networks from the start."""
-    gan = build(recipe(case), data.shape, classes=len(data.classes), seed=case.seed)
+def made(case: Case, data: Dataset, healing: Recipe | None = None) -> GAN:
+    """The live GAN, with what the injection does to its networks from the start; of another recipe when it is being healed."""
+    gan = build(healing or recipe(case), data.shape, classes=len(data.classes), seed=case.seed)
     if CELLS[case.cell].game:
         size = data.shape[0]
         gan.generator = Generator(Stack(Shift(size)), size, "normal")
