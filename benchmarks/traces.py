@@ -9,16 +9,19 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganwise.doctor import diagnose
 from ganwise.doctor.balance import leads
+from ganwise.doctor.gradients import drifts
 from ganwise.doctor.readers import read
-from ganwise.doctor.series import lasting_above, series
+from ganwise.doctor.series import judged, lasting_above, series
+from ganwise.doctor.stability import unrest
 from ganwise.doctor.stop import advise, statistic
-from ganwise.doctor.thresholds import GAIN, LEAD, RECENT, STOP_AGE, STOP_RATIO, STOP_WON
+from ganwise.doctor.thresholds import GAIN, LEAD, RECENT, RESTLESS, STOP_AGE, STOP_RATIO, STOP_RUNS, STOP_SPARED, STOP_WON
 from ganwise.doctor.traits import Traits
 from ganwise.types import Record
 
@@ -36,7 +39,7 @@ class Run(NamedTuple):
     @property
     def method(self) -> str:
         """Runs of one method stay together in the cross-validation."""
-        return self.name.split("-2")[0].split("(")[0]
+        return self.name.split(": ")[-1].split("-2")[0].split("-train")[0].split("(")[0]
 
     @property
     def label(self) -> str:
@@ -71,38 +74,55 @@ def last_hour(path: Path) -> float:
     return elapsed(cells[1] if len(cells) > 1 else line.split(",")[1])
 
 
-def highest(run: Run) -> float:
-    """The largest lead of D that would have been an alarm at any evaluation, from losses alone; 0 where there never was one."""
-    best = 0.0
-    for step, _ in run.fid:
-        values = leads(run.blind(step), Traits())
-        for limit in GRID:
-            if limit > best and lasting_above(values, limit, share_only=True) is not None:
-                best = limit
-    return best
+def highest(run: Run) -> tuple[float, float]:
+    """The largest lead of D that would have been an alarm, and the largest unrest, at 15 moments; from losses alone."""
+    lead = unquiet = 0.0
+    for end in [run.fid[-1 - i * len(run.fid) // 15][0] for i in range(15)]:
+        records, traits = run.blind(end), Traits.of(None, loss=run.loss)
+        values = leads(records, traits)
+        lead = max(
+            [lead, *(limit for limit in GRID if limit > lead and lasting_above(values, limit, share_only=True) is not None)]
+        )
+        losses = judged(records, traits, "loss_d")
+        if not (traits.critic or traits.energy or drifts(losses)) and (swings := unrest(losses)):
+            unquiet = max(unquiet, swings[-1][1])
+    return lead, unquiet
 
 
 GRID = [1.1**i for i in range(-5, 90)]
 
 
 def chosen(healthy: Sequence[float], failing: Sequence[float]) -> float:
-    """The geometric middle between the highest healthy lead and the lowest failing one above it."""
+    """The geometric middle between the highest of the healthy and the lowest of the failing above it."""
     top = max(healthy)
-    above = [lead for lead in failing if lead > top]
-    return math.sqrt(top * min(above)) if above else 2 * top
+    above = [value for value in failing if value > top]
+    return math.sqrt(top * min(above)) if above and top > 0 else 2 * top
 
 
-def crossed(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
-    """For each run whether it is flagged by a threshold that was chosen without any run of its method."""
-    leads_of = {run.name: highest(run) for run in runs}
+def crossed(runs: Sequence[Run], apart: Callable[[Run], str]) -> dict[str, dict[str, Any]]:
+    """For each run whether it is flagged by thresholds chosen without the runs of its method, or of its data set."""
+    extremes = {run.name: highest(run) for run in runs}
     found = {}
     for run in runs:
-        others = [r for r in runs if r.method != run.method]
-        limit = chosen(
-            [leads_of[r.name] for r in others if r.label == "healthy"], [leads_of[r.name] for r in others if r.label == "failing"]
-        )
-        found[run.name] = {"lead": leads_of[run.name], "limit": limit, "flagged": leads_of[run.name] > limit}
+        others = [r for r in runs if apart(r) != apart(run)]
+        limits = [
+            chosen(*([extremes[r.name][i] for r in others if r.label == label] for label in ("healthy", "failing")))
+            for i in (0, 1)
+        ]
+        over = [value > limit for value, limit in zip(extremes[run.name], limits, strict=True)]
+        silent = "vanishing_gradient" in {f.problem for f in diagnose(run.blind(), loss=run.loss).findings}
+        found[run.name] = {"label": run.label, "extremes": extremes[run.name], "limits": limits, "flagged": any(over) or silent}
     return found
+
+
+def tally(found: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Flagged runs of each label, with the interval of the share."""
+    said = {}
+    for label in ("healthy", "failing"):
+        mine = [row["flagged"] for row in found.values() if row["label"] == label]
+        low, high = wilson(sum(mine), len(mine))
+        said[label] = f"{sum(mine)} of {len(mine)} flagged (95 % interval {low:.0%} to {high:.0%})"
+    return said
 
 
 def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -127,7 +147,7 @@ def extreme_won(run: Run) -> int:
     """The longest lead of D in steps while a model better by ``GAIN`` was still to come."""
     found = 0
     for end, (step, _) in enumerate(run.fid[:-1]):
-        since = lasting_above(leads(run.blind(step), Traits()), LEAD, share_only=True)
+        since = lasting_above(leads(run.blind(step), Traits.of(None, loss=run.loss)), LEAD, share_only=True)
         best = min(v for _, v in run.fid[: end + 1])
         if since is not None and min(v for _, v in run.fid[end + 1 :]) < (1 - GAIN) * best:
             found = max(found, step - since)
@@ -152,9 +172,9 @@ def judge(run: Run) -> dict[str, Any]:
         return age >= STOP_AGE and ratio > bound
 
     def losses_fire(end: int) -> bool:
-        return advise(run.blind(run.fid[end][0])).now
+        return advise(run.blind(run.fid[end][0]), loss=run.loss).now
 
-    losses, full = diagnose(run.blind()), diagnose(run.records)
+    losses, full = diagnose(run.blind(), loss=run.loss), diagnose(run.records, loss=run.loss)
     return {
         "method": run.method,
         "label": run.label,
@@ -170,15 +190,27 @@ def judge(run: Run) -> dict[str, Any]:
     }
 
 
-def loo_stops(runs: Sequence[Run], rows: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """The stop rule with its bound taken from the other methods' runs alone: runs ended too early, hours saved."""
-    false = saved = 0.0
+def crossed_stops(runs: Sequence[Run], apart: Callable[[Run], str]) -> str:
+    """The stop rule with its bound taken from other methods' runs, or other data sets', alone."""
+    extremes = {run.name: extreme_ratio(run) for run in runs}
+    ended = []
     for run in runs:
-        bound = max(rows[r.name]["extreme_ratio"] for r in runs if r.method != run.method)
-        done = stopped(run, lambda end, run=run, bound=bound: _over(run, end, bound))  # type: ignore[misc]
-        false += bool(done and done["lost"] > 100 * GAIN)
-        saved += done["saved"] if done else 0.0
-    return {"false": false, "saved": saved}
+        others = sorted((extremes[r.name] for r in runs if apart(r) != apart(run)), reverse=True)
+        bound = others[max(1, round(STOP_SPARED / STOP_RUNS * len(others))) - 1]
+        ended.append(stopped(run, lambda end, run=run, bound=bound: _over(run, end, bound)))  # type: ignore[misc]
+    return saved(ended, runs)
+
+
+def saved(ended: Sequence[dict[str, float] | None], runs: Sequence[Run]) -> str:
+    """Of a rule: runs ended, hours saved, and what was lost."""
+    done = [end for end in ended if end]
+    lost = [end["lost"] for end in done if end["lost"] > 100 * GAIN]
+    hours = f"{sum(end['saved'] for end in done):.0f} of {sum(run.hours for run in runs):.0f} hours saved"
+    low, high = wilson(len(lost), len(runs))
+    early = f"{len(lost)} of {len(runs)} too early (95 % interval {low:.0%} to {high:.0%})"
+    return f"{len(done)} runs ended, {hours}, {early}" + (
+        f", by {', '.join(f'{one:.0f} %' for one in lost)} of FID" if lost else ""
+    )
 
 
 def _over(run: Run, end: int, bound: float) -> bool:
@@ -186,80 +218,71 @@ def _over(run: Run, end: int, bound: float) -> bool:
     return age >= STOP_AGE and ratio > bound
 
 
-def share(rows: Sequence[dict[str, Any]], kind: str) -> str:
-    flagged = sum(row[kind]["verdict"] in ("warning", "failing", "failed") for row in rows)
-    low, high = wilson(flagged, len(rows))
-    return f"{flagged} of {len(rows)} (95 % interval {low:.0%} to {high:.0%})"
-
-
-def table(rows: dict[str, dict[str, Any]]) -> None:
-    print("| run | label | best FID | last FID | from losses alone | with FID | stop by FID at | stop by losses at |")
-    print("|---|---|---|---|---|---|---|---|")
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    lines = [
+        "| run | label | best FID | last FID | from losses alone | with FID | ended by FID at | ended by losses at |",
+        "|---" * 8 + "|",
+    ]
     for name, row in sorted(rows.items(), key=lambda item: (item[1]["label"], item[0])):
         ends = [f"{row[k]['step']:,}" if row[k] else "" for k in ("stop_metric", "stop_losses")]
-        said = [", ".join(row[k]["problems"]) or row[k]["verdict"] for k in ("losses", "with_fid")]
-        print(
-            "| "
-            + " | ".join([name.split("-2")[0], row["label"], f"{row['best']:.1f}", f"{row['last']:.1f}", *said, *ends])
-            + " |"
-        )
+        said = [", ".join(row[k]["problems"]).replace("_", " ") or row[k]["verdict"] for k in ("losses", "with_fid")]
+        cells = [
+            name.split("-2")[0].removesuffix("-train"),
+            row["label"],
+            f"{row['best']:.1f}",
+            f"{row['last']:.1f}",
+            *said,
+            *ends,
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
-def summary(rows: dict[str, dict[str, Any]]) -> dict[str, str]:
-    found = {}
-    for label in ("healthy", "failing"):
-        mine = [row for row in rows.values() if row["label"] == label]
-        for kind in ("losses", "with_fid"):
-            if mine:
-                found[f"{label}, flagged {kind}"] = share(mine, kind)
+def summary(runs: Sequence[Run], rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What the doctor as it is does on runs, which are those its thresholds come from or are not."""
+    found: dict[str, Any] = {}
+    for kind in ("losses", "with_fid"):
+        flags = {n: {"label": row["label"], "flagged": row[kind]["verdict"] != "healthy"} for n, row in rows.items()}
+        found[kind] = tally(flags)
     for kind in ("stop_metric", "stop_losses"):
-        done = [row[kind] for row in rows.values() if row[kind]]
-        lost = [d["lost"] for d in done if d["lost"] > 100 * GAIN]
-        hours = sum(row["hours"] for row in rows.values())
-        said = f"{len(done)} of {len(rows)} runs ended, {sum(d['saved'] for d in done):.0f} of {hours:.0f} hours saved, "
-        said += f"{len(lost)} too early"
-        found[kind] = said + (f" (lost {', '.join(f'{one:.0f} %' for one in lost)} of FID)" if lost else "")
+        found[kind] = saved([row[kind] for row in rows.values()], runs)
     return found
+
+
+def study(runs: Sequence[Run], apart: dict[str, Callable[[Run], str]]) -> dict[str, Any]:
+    rows = {run.name: judge(run) for run in runs}
+    print(table(rows))
+    result: dict[str, Any] = {"as it is": summary(runs, rows)}
+    for name, key in apart.items():
+        result[f"thresholds from other {name}"] = tally(crossed(runs, key))
+        result[f"stop's bound from other {name}"] = crossed_stops(runs, key)
+    ratios = sorted((row["extreme_ratio"] for row in rows.values()), reverse=True)
+    result["extremes"] = {"ratio": ratios[:4], "won": sorted((row["extreme_won"] for row in rows.values()), reverse=True)[:4]}
+    print(json.dumps(result, indent=1))
+    return result | {"runs": rows}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--logs", type=Path, help="StudioGAN's logs folder: other data sets, which no threshold has seen")
+    parser.add_argument("--logs", type=Path, help="the logs folder of StudioGAN's repository: other data sets too")
     logs = parser.parse_args().logs
-    runs = [load(path, last_hour) for path in sorted(TRACES.glob("*.csv"))]
-    rows = {run.name: judge(run) for run in runs}
-    cross = crossed(runs)
-    table(rows)
-    result: dict[str, Any] = {"runs": rows, "crossed": cross, "summary": summary(rows), "stop crossed": loo_stops(runs, rows)}
-    for label in ("healthy", "failing"):
-        mine = [cross[r.name]["flagged"] for r in runs if r.label == label]
-        result[f"crossed {label}"] = [sum(mine), len(mine), *wilson(sum(mine), len(mine))]
-    print(json.dumps({k: v for k, v in result.items() if k not in ("runs", "crossed")}, indent=1))
-    leads_of = {
-        label: sorted(round(cross[r.name]["lead"], 1) for r in runs if r.label == label) for label in ("healthy", "failing")
-    }
-    print(
-        "leads", leads_of, "limits", sorted({round(c["limit"], 1) for c in cross.values()}), "in use", LEAD, STOP_RATIO, STOP_WON
-    )
-    print("extremes", max(r["extreme_ratio"] for r in rows.values()), max(r["extreme_won"] for r in rows.values()))
+    traces = [load(path, last_hour) for path in sorted(TRACES.glob("*.csv"))]
+    by_method: dict[str, Callable[[Run], str]] = {"methods": lambda run: run.method}
+    result = {"limits": {"lead": LEAD, "unrest": RESTLESS, "ratio": STOP_RATIO, "won": STOP_WON}}
+    result["the 25 traces"] = study(traces, by_method)
     if logs:
-        result["unseen"] = unseen(logs)
+        files = [p for p in sorted(logs.glob("*/*.log")) if p.parent.name != "CIFAR10" or "StyleGAN2" in p.name]
+        others = [load(p, printed_hours)._replace(name=f"{p.parent.name}: {p.stem}") for p in files]
+        others = [run for run in others if len(run.fid) > RECENT]
+        result["other logs"] = study(others, {})
+        result["all"] = study(
+            [*traces, *others], by_method | {"data sets": lambda run: run.name.split(":")[0] if ":" in run.name else "CIFAR10"}
+        )
     RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-
-
-def unseen(logs: Path) -> dict[str, Any]:
-    """StudioGAN's logs of other data sets, read as they were printed."""
-    found = [load(p, printed_hours) for p in sorted(logs.glob("*/*.log")) if p.parent.name != "CIFAR10"]
-    rows = {f"{run.name} {i}": judge(run) for i, run in enumerate(found) if len(run.fid) > RECENT}
-    table(rows)
-    print(json.dumps(summary(rows), indent=1))
-    return {"runs": rows, "summary": summary(rows)}
 
 
 def printed_hours(path: Path) -> float:
     """Of a printed log: the largest elapsed time in it."""
-    import re
-
     found = re.findall(r"Elapsed: ((?:\d+ days?, )?\d+:\d\d:\d\d)", path.read_text(encoding="utf-8"))
     return max(map(elapsed, found), default=0.0)
 
