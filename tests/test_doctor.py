@@ -37,6 +37,7 @@ HEALTHY: dict[str, Signal] = {
     "accuracy_fake": lambda t: 0.75 * wave(t + 90),
     "spread": lambda t: 0.95 - 0.85 * math.exp(-t / 200),
     "near": lambda t: 1.1 * wave(t),
+    "novel": lambda t: 1.1 * wave(t + 30),
 }
 DECAY: Signal = lambda t: 2 * math.exp(-t / 100)  # noqa: E731
 WON: dict[str, Signal] = {"accuracy_real": lambda t: 1.0, "accuracy_fake": lambda t: 1.0}
@@ -356,6 +357,11 @@ def test_a_critic_that_tells_nothing_apart_is_a_vanishing_gradient() -> None:
 def test_fakes_where_the_loss_is_flat_are_a_vanishing_gradient() -> None:
     assert problems(run(saturated=lambda t: 0.99)) == {"vanishing_gradient": "failing"}
     assert problems(run(saturated=lambda t: 0.5)) == {}
+
+
+def test_fakes_near_to_training_samples_alone_are_copies_and_blurred_ones_are_not() -> None:
+    assert problems(run(near=lambda t: 0.5, novel=lambda t: 0.6)) == {"memorization": "failing"}
+    assert problems(run(near=lambda t: 0.4)) == {}
 
 
 def test_coverage_that_was_there_and_is_gone_is_a_collapse() -> None:

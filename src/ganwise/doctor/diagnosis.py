@@ -40,7 +40,7 @@ WATCHES: tuple[Watch, ...] = (
     Watch("imbalance", ("loss_d", "accuracy_real", "accuracy_fake", "prob_real", "k", "sign_real"), warmed_up, imbalance),
     Watch("instability", ("grad_d", "grad_g", "loss_d", "sigma_d", "sigma_g", "update_d", "update_g"), warmed_up, instability),
     Watch("non_convergence", (*METRICS, "score_real", "score_fake", "loss_d", "loss_g", "m_global"), warmed_up, non_convergence),
-    Watch("memorization", ("near",), warmed_up, memorization),
+    Watch("memorization", ("novel",), warmed_up, memorization),
 )
 
 

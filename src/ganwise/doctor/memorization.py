@@ -6,21 +6,23 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from ganwise.doctor import remedies
-from ganwise.doctor.series import judged, lasting, smoothed
+from ganwise.doctor.series import lasting, smoothed, together
 from ganwise.doctor.thresholds import COPIES, COPYING
 from ganwise.doctor.traits import Traits
 from ganwise.types import Finding, Record, Score, Verdict
 
 
 def memorization(records: Sequence[Record], traits: Traits) -> Finding | None:
-    """Fakes whose nearest training sample is nearer than that of held-out samples."""
-    values = smoothed(judged(records, traits, "near"))
-    grades: tuple[tuple[float, Verdict], ...] = ((COPIES / 2, "failing"), (COPIES, "warning"))
+    """Fakes nearer to training samples than held-out samples are. Blur alone lowers ``near``, so that ``novel`` has to agree."""
+    rows = [(step, max(pair)) for step, pair in together(records, traits, "near", "novel")]
+    grades: tuple[tuple[float, Verdict], ...] = ((COPIES, "failing"), (COPYING, "warning"))
     for limit, severity in grades:
-        since = lasting(values, limit)
+        since = lasting(smoothed(rows), limit, share_only=True)
         if since is not None:
-            now = median(v for s, v in values if s >= since)
-            evidence = f"the nearest training sample is {now:.2f} times as far away as for a held-out one since step {since:,}"
+            now = median(value for step, value in rows if step >= since)
+            evidence = (
+                f"fakes are at most {now:.2f} times as far from training samples as held-out samples are, since step {since:,}"
+            )
             return _finding(traits, severity, since, f"{evidence} (limit {limit})")
     return None
 
