@@ -135,8 +135,8 @@ def test_few_images_are_augmented_but_for_the_baseline_and_the_strong_default() 
 
 def test_an_augmentation_that_a_penalty_forbids_gives_way_to_one_that_it_allows() -> None:
     medium = {**LOW, "compute": "medium"}
-    assert fit(on("wgan-gp", "dcgan"), (3, 64, 64), medium)[0].augmentation == Choice(name="ada")
-    assert fit(on("wgan-gp", "dcgan"), (3, 64, 64), LOW)[0].augmentation is None, "too slow for a short run"
+    assert fit(on("dragan", "dcgan"), (3, 64, 64), medium)[0].augmentation == Choice(name="ada")
+    assert fit(on("dragan", "dcgan"), (3, 64, 64), LOW)[0].augmentation is None, "too slow for a short run"
 
 
 def test_no_augmentation_where_no_source_tried_it() -> None:
@@ -173,3 +173,19 @@ def test_a_reason_that_holds_a_published_figure_says_how_it_is_known() -> None:
             for one in fit(recipe, (3, 64, 64), facts_for((3, 64, 64), case))[1]:
                 figures = re.search(r"\d", one.because) and "ganwise2026measurements" not in one.sources
                 assert not figures or re.search(r"\[(code|log)\]|the values that the paper shows", one.because), one.because
+
+
+@pytest.mark.parametrize(("classes", "how"), [(3, "label-input"), (40, "projection")])
+def test_who_wants_to_draw_a_class_gets_generators_that_are_told_one(classes: int, how: str) -> None:
+    facts = {**HIGH, "want.classes": True, "labels": "all", "n_classes": classes}
+    for name in ("r1gan", "dcgan", "wgan-gp"):
+        fitted, _ = fit(on(name, "dcgan"), (3, 32, 32), facts)
+        assert fitted.conditioning and fitted.conditioning.name == how
+    assert fit(on("r1gan", "dcgan"), (3, 32, 32), {**facts, "labels": "few"})[0].conditioning is None
+    assert fit(on("r1gan", "dcgan"), (3, 32, 32), {**facts, "want.classes": False})[0].conditioning is None
+
+
+def test_a_critic_is_not_augmented_by_how_sure_it_is() -> None:
+    few = {**HIGH, "n_train": 500}
+    assert fit(on("sngan", "resnet"), (3, 32, 32), few)[0].augmentation == Choice(name="ada")
+    assert fit(on("wgan-gp", "resnet"), (3, 32, 32), few)[0].augmentation != Choice(name="ada")

@@ -13,7 +13,7 @@ from test_select import AUDITS, CIFAR, FACES, FEW, MNIST, TEN, TOY, UNLABELED, s
 from ganwise import catalog
 from ganwise.knowledge import cite, disagreements
 from ganwise.knowledge.rule import tags_of_catalog
-from ganwise.select import WANTS, Advice, select
+from ganwise.select import WANTS, Advice, Application, select
 from ganwise.select.cost import cost
 from ganwise.select.fitting import fit
 from ganwise.select.profile import Profile, Timing
@@ -177,3 +177,11 @@ def test_json_holds_everything_that_a_candidate_says() -> None:
     assert first["cost"].keys() >= {"operations_per_1000_images", "memory", "seconds_per_1000_images"}
     assert first["watch"][0].keys() == {"problem", "says", "sources"}
     assert first["measured"][0].keys() >= {"group", "effect", "points", "says", "source"}
+
+
+def test_no_two_candidates_are_the_same_recipe() -> None:
+    classes = Application(image="32x32x3", n=20_000, classes=40, labels="all", want=("classes",))
+    for advice in (select(classes), select(classes, device="cuda", seconds=40_000), said(UNLABELED), said(TOY)):
+        recipes = [one.recipe for one in advice.candidates]
+        assert len(set(recipes)) == len(recipes)
+    assert all(one.recipe.conditioning for one in select(classes).candidates), "each can draw a class that is asked for"

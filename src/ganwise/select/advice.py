@@ -15,7 +15,7 @@ from ganwise.select.facts import agree, gather, imagined
 from ganwise.select.funnel import Stage, narrow
 from ganwise.select.judge import Undecided, apply, reasons
 from ganwise.select.profile import newest
-from ganwise.select.shortlist import Candidate, Excluded, Option, candidates, excluded, options, shorten
+from ganwise.select.shortlist import Candidate, Excluded, Option, candidates, distinct, excluded, options, shorten
 from ganwise.select.space import possible
 from ganwise.select.wishes import assumptions, refuse_contradictions, unmet, warnings
 from ganwise.types import Audit, Unusable, Value
@@ -108,7 +108,8 @@ def _advise(
     stages, left, spaces = narrow(seen.shape, fired)
     ranked = options(seen.shape, fired, facts, rows)
     refuse_contradictions(seen.shape, fired, facts, ranked)
-    picked = shorten([option for option in ranked if reasons(fired, option.tags)], limit)  # nothing is listed without a reason
+    listed = [option for option in ranked if reasons(fired, option.tags)]  # nothing is listed without a reason
+    picked = shorten(distinct(listed, seen.shape, facts), limit)
     first, *rest = (answer(number, spaces[number], left, fired) for number in (1, 2, 3, 4))
     return Advice(
         questions=(first._replace(answer=f"for {describe(seen)}: {first.answer}"), *rest),

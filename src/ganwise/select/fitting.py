@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from ganwise.catalog import AUGMENTATIONS, AUTO, RECIPES, Axis, chosen, misfits, options
+from ganwise.catalog import AUGMENTATIONS, AUTO, LOSSES, RECIPES, Axis, chosen, misfits, options
 from ganwise.recipe import Recipe, change
 from ganwise.types import Shape, Value
 
@@ -21,6 +21,7 @@ HEAVY_GB = 8.0  # what the published widths need at least: StyleGAN2's own code 
 R1_CONSTANT = 0.0002  # karras2020ada, the code's heuristic, for gamma/2 |grad D|^2 as ours
 PIXELS = 32  # the smallest side of the published values
 R3GAN_BURN_IN = 20_000_000  # images; huang2024r3gan, the authors' presets
+MANY_CLASSES = 10  # CIFAR-10 is the smallest set of classes on which projection was shown, miyato2018projection
 FEW, SOME = 10_000, 70_000
 """Images below which augmentation helped every GAN that it was tried on, and below which StyleGAN2 alone."""
 _CONTROLS = ("gan", "dcgan", "r1gan")
@@ -197,6 +198,8 @@ def _augmentation(recipe: Recipe, shape: Shape, facts: Facts) -> Iterator[Fitted
         return
     slow = () if compute == "low" else ("ada",)  # its strength moves by one in 500,000 images, more than a short run shows
     order = (*slow, "diffaugment") if style or compute == "high" else ("diffaugment", *slow)
+    if LOSSES[recipe.loss.name].traits.get("measures_convergence"):  # how sure a critic is says nothing of what it learned by heart
+        order = tuple(name for name in order if not AUGMENTATIONS[name].traits["adapts"])
     goes = [name for name in order if not misfits({**chosen(recipe), "augmentation": (name,)})]
     if not goes:
         return
@@ -217,6 +220,21 @@ def _is_control(recipe: Recipe) -> bool:
     return idea(recipe) in {idea(made) for name in _CONTROLS if (made := RECIPES[name].recipe)}
 
 
+def _classes(recipe: Recipe, shape: Shape, facts: Facts) -> Iterator[Fitted]:
+    """Who wants to draw a class gets a generator that can be told one, the baselines too."""
+    n = int(facts.get("n_classes", 0))
+    if not facts.get("want.classes") or facts.get("labels") != "all" or n < 2 or recipe.conditioning:
+        return
+    name = "projection" if n >= MANY_CLASSES and len(shape) > 1 else "label-input"
+    if not misfits({**chosen(recipe), "conditioning": (name,)}):
+        because = {
+            "projection": f"{n} classes to choose from: an inner product with the class beat both a class as input and a classifier",
+            "label-input": f"{n} classes to choose from: both players read the class as an input",
+        }
+        source = {"projection": "miyato2018projection", "label-input": "mirza2014cgan"}[name]
+        yield Fitted("conditioning.name", name, because[name], (source,))
+
+
 def _average(recipe: Recipe, shape: Shape, facts: Facts) -> Iterator[Fitted]:
     """How fast the averaged generator forgets: a run of minutes ends before an average of hours begins."""
     if recipe.architecture.name == "stylegan2" and recipe.schedule.ema_half_life:
@@ -229,4 +247,4 @@ def _average(recipe: Recipe, shape: Shape, facts: Facts) -> Iterator[Fitted]:
 
 
 Look = Callable[[Recipe, Shape, Facts], Iterator[Fitted]]
-_LOOKS: tuple[Look, ...] = (_network, _batch, _slope, _burn_in, _equilibrium, _margin, _augmentation, _average)
+_LOOKS: tuple[Look, ...] = (_network, _batch, _slope, _burn_in, _equilibrium, _margin, _classes, _augmentation, _average)

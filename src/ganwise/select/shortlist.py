@@ -145,6 +145,14 @@ def shorten(ranked: Sequence[Option], limit: int) -> list[Option]:
     return [option for option in ranked if option in picked]
 
 
+def distinct(ranked: Sequence[Option], shape: Shape, facts: Mapping[str, Value]) -> list[Option]:
+    """Without those that, fitted to the data, are the same recipe as a better one: such a pair would race against itself."""
+    first: dict[Recipe, Option] = {}
+    for option in ranked:
+        first.setdefault(fit(option.recipe, shape, facts)[0], option)
+    return list(first.values())
+
+
 def roles(ranked: Sequence[Option]) -> dict[str, Role]:
     """The strong default and the cheap baseline among options, best first: of those that a rule keeps, else of all that survive.
 
