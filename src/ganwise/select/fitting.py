@@ -198,7 +198,7 @@ def _augmentation(recipe: Recipe, shape: Shape, facts: Facts) -> Iterator[Fitted
         return
     slow = () if compute == "low" else ("ada",)  # its strength moves by one in 500,000 images, more than a short run shows
     order = (*slow, "diffaugment") if style or compute == "high" else ("diffaugment", *slow)
-    if LOSSES[recipe.loss.name].traits.get("measures_convergence"):  # how sure a critic is says nothing of what it learned by heart
+    if LOSSES[recipe.loss.name].traits.get("measures_convergence"):  # a critic's sureness is no sign of overfitting
         order = tuple(name for name in order if not AUGMENTATIONS[name].traits["adapts"])
     goes = [name for name in order if not misfits({**chosen(recipe), "augmentation": (name,)})]
     if not goes:
@@ -228,7 +228,7 @@ def _classes(recipe: Recipe, shape: Shape, facts: Facts) -> Iterator[Fitted]:
     name = "projection" if n >= MANY_CLASSES and len(shape) > 1 else "label-input"
     if not misfits({**chosen(recipe), "conditioning": (name,)}):
         because = {
-            "projection": f"{n} classes to choose from: an inner product with the class beat both a class as input and a classifier",
+            "projection": f"{n} classes to choose from: an inner product with the class beat input and classifier",
             "label-input": f"{n} classes to choose from: both players read the class as an input",
         }
         source = {"projection": "miyato2018projection", "label-input": "mirza2014cgan"}[name]
