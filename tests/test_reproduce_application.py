@@ -10,7 +10,7 @@ from ganwise.audit import audit
 from ganwise.catalog.recipes import named
 from ganwise.cli import main
 from ganwise.reproduce import sets
-from ganwise.reproduce.application import PAPERS, conclude, entrants, independent, judge, leaders
+from ganwise.reproduce.application import PAPERS, alone, conclude, entrants, independent, judge, leaders
 from ganwise.reproduce.work import Row
 from ganwise.select import select
 from ganwise.study.race import Entrant
@@ -63,11 +63,14 @@ def test_the_race_has_the_four_our_first_other_choice_and_the_baseline() -> None
 
 
 def test_the_framework_s_own_rules_are_left_out_of_the_independent_list() -> None:
-    """Here they are what brings SNGAN onto a processor's list: without them it is gone."""
+    """And they do speak: with them a candidate of the paper's has more points."""
     seen = audit(sets.colored_digits(900))
-    listed = [candidate.name for candidate in select(seen, ("diversity", "quality"), device="cpu", seconds=600.0).candidates]
-    assert "sngan" in listed
-    assert "sngan" not in independent(seen, "cpu", 600.0)
+    whole = select(seen, ("diversity", "quality"), device="cpu", seconds=600.0)
+    without = select(seen, ("diversity", "quality"), device="cpu", seconds=600.0, without=alone())
+    assert independent(seen, "cpu", 600.0) == [one.name for one in without.candidates]
+    assert not [reason.rule for one in without.candidates for reason in one.reasons if reason.rule in alone()]
+    points = [{one.name: one.score for one in advice.candidates} for advice in (whole, without)]
+    assert any(points[0][name] > points[1][name] for name in PAPERS if name in points[0].keys() & points[1].keys())
 
 
 def test_figures_are_kid_in_thousandths_by_rank() -> None:

@@ -20,14 +20,12 @@ from ganwise.build import build
 from ganwise.catalog.recipes import named
 from ganwise.catalog.settings import adam, both, choice
 from ganwise.data import Dataset, load
+from ganwise.knowledge import rules
 from ganwise.recipe import Choice, Recipe
 from ganwise.reproduce import sets
 from ganwise.reproduce.plots import COLORS, panels, save
 from ganwise.reproduce.work import Cell, Conclusion, Figure, Interrupted, Row, Scale, Verdict, Work
 from ganwise.select import Device, select
-from ganwise.select.facts import gather
-from ganwise.select.judge import apply
-from ganwise.select.shortlist import options, shorten
 from ganwise.study import budget as budgets
 from ganwise.study import race
 from ganwise.train import train
@@ -92,9 +90,13 @@ def _selected(seen: Audit) -> Row:
 
 def independent(seen: Audit, device: Device, seconds: float | None) -> list[str]:
     """The short list without the rules that no one but the framework speaks for: with them agreement would be no evidence."""
-    facts = gather(seen, WANT, device, seconds)
-    rules = [rule for rule in apply(facts)[0] if set(rule.sources) != {FRAMEWORK}]
-    return [option.name for option in shorten(options(seen.shape, rules, facts), LISTED)]
+    advice = select(seen, WANT, device=device, seconds=seconds, limit=LISTED, without=alone())
+    return [candidate.name for candidate in advice.candidates]
+
+
+def alone() -> list[str]:
+    """The rules for which only the framework speaks."""
+    return [rule.name for rule in rules() if set(rule.sources) == {FRAMEWORK}]
 
 
 def _costs(data: Dataset, steps: int, rounds: int, device: str) -> dict[str, float]:
