@@ -317,8 +317,9 @@ def test_began_with_its_controller_at_a_stop_is_failing(k: float, severity: str 
 
 
 def test_a_loss_that_jumps_by_more_than_its_mean_is_unstable() -> None:
-    assert problems(run(loss_d=lambda t: 3.0 if t % 200 == 0 else 0.3)) == {"instability": "failing"}
-    assert problems(run(loss_d=lambda t: 3.0 if t % 200 == 0 and t < 2000 else 0.3)) == {}
+    alone = {"accuracy_real": None, "accuracy_fake": None}
+    assert problems(run(loss_d=lambda t: 3.0 if t % 200 == 0 else 0.3, **alone)) == {"instability": "failing"}
+    assert problems(run(loss_d=lambda t: 3.0 if t % 200 == 0 and t < 2000 else 0.3, **alone)) == {}
 
 
 @pytest.mark.parametrize("name", ["grad_d", "grad_g"])
@@ -329,6 +330,22 @@ def test_a_gradient_that_grows_without_bound_is_unstable(name: str) -> None:
 def test_steps_too_long_for_the_weights_are_a_warning() -> None:
     assert problems(run(update_g=lambda t: 0.2 * wave(t))) == {"instability": "warning"}
     assert problems(run(update_g=lambda t: 0.002 * wave(t))) == {}
+
+
+def test_weights_that_are_large_at_once_tell_of_rates_too_high() -> None:
+    assert problems(run(sigma_g=lambda t: 25.0)) == {"instability": "warning"}
+    assert problems(run(sigma_g=lambda t: 3 + t / 500)) == {}
+
+
+@pytest.mark.parametrize(("d", "g"), [(0.01, 0.0002), (0.0002, 0.01)])
+def test_a_player_that_moves_many_times_as_far_as_the_other_is_out_of_balance(d: float, g: float) -> None:
+    moves: dict[str, Signal] = {"update_d": lambda t: d * wave(t), "update_g": lambda t: g * wave(t + 9)}
+    assert problems(run(**moves)) == {"imbalance": "warning"}
+    assert problems(run(**moves), "wasserstein") == {}
+
+
+def test_units_that_nothing_sets_off_let_no_gradient_pass() -> None:
+    assert problems(run(dead_g=lambda t: 1.0 if t > 2000 else 0.1)) == {"vanishing_gradient": "failing"}
 
 
 def test_players_that_circle_do_not_converge_and_a_circle_that_calms_down_does() -> None:
@@ -361,6 +378,8 @@ def test_fakes_where_the_loss_is_flat_are_a_vanishing_gradient() -> None:
 
 def test_fakes_near_to_training_samples_alone_are_copies_and_blurred_ones_are_not() -> None:
     assert problems(run(near=lambda t: 0.5, novel=lambda t: 0.6)) == {"memorization": "failing"}
+    assert problems(run(every=500, near=lambda t: 0.5, novel=lambda t: 0.6))["memorization"] == "failing"
+    assert problems(run(novel=lambda t: 0.85)) == {"memorization": "warning"}
     assert problems(run(near=lambda t: 0.4)) == {}
 
 

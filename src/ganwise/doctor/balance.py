@@ -8,7 +8,7 @@ from statistics import median
 from ganwise.doctor import remedies
 from ganwise.doctor.gradients import drifts
 from ganwise.doctor.series import Series, judged, lasting, lasting_above, smoothed, together
-from ganwise.doctor.thresholds import BLIND, LEAD, MARGIN, OVERFIT, PINNED, PINNED_STEPS, SIGNED, SURE, WINDOW_RECORDS
+from ganwise.doctor.thresholds import BLIND, LEAD, MARGIN, OVERFIT, PACES, PINNED, PINNED_STEPS, SIGNED, SURE, WINDOW_RECORDS
 from ganwise.doctor.traits import Traits
 from ganwise.types import Finding, Record, Remedy, Verdict
 
@@ -19,7 +19,7 @@ _PRACTICE = ("chintala2016ganhacks", "motwani2020selection")
 
 def imbalance(records: Sequence[Record], traits: Traits) -> Finding | None:
     """A discriminator that is always right, or fooled, or knows its data by heart; a controller at its stop."""
-    for look in (_pinned, _leading, _sure, _blind, _overfit):
+    for look in (_pinned, _leading, _sure, _blind, _overfit, _unpaced):
         if sign := look(records, traits):
             severity, since, evidence, cures, sources = sign
             return Finding("imbalance", severity, since, evidence, remedies.prescribe(traits.recipe, *cures), sources)
@@ -110,4 +110,21 @@ def _pinned(records: Sequence[Record], traits: Traits) -> Sign | None:
         if since is not None and (last - since >= PINNED_STEPS or traits.coarse):
             evidence = f"k is at {0 if low else 1} since step {since:,}: the controller can't hold the balance"
             return "failing", since, evidence, remedies.released(traits, low), ("berthelot2017began",)
+    return None
+
+
+def _unpaced(records: Sequence[Record], traits: Traits) -> Sign | None:
+    """One player moves many times as far as the other, by its own measure; of critics that is no sign, which are clipped."""
+    if traits.critic:
+        return None
+    rows = [(step, d / g) for step, (d, g) in together(records, traits, "update_d", "update_g") if d > 0 and g > 0]
+    for faster, since in (("D", lasting_above(smoothed(rows), PACES)), ("G", lasting(smoothed(rows), 1 / PACES))):
+        if since is not None:
+            now = median(value for step, value in rows if step >= since)
+            times = now if faster == "D" else 1 / now
+            evidence = (
+                f"{faster}'s weights move {times:.0f} times as far as the other player's since step {since:,} (limit {PACES:g})"
+            )
+            cures = remedies.weaker(traits) if faster == "D" else remedies.keener(traits)
+            return "warning", since, evidence, cures, _FRAMEWORK
     return None

@@ -16,6 +16,7 @@ from ganwise.doctor.thresholds import (
     FLAT_CRITIC,
     ROUNDING,
     SURE,
+    UNITS,
     WINDOW_RECORDS,
 )
 from ganwise.doctor.traits import Traits
@@ -30,7 +31,7 @@ def vanishing_gradient(records: Sequence[Record], traits: Traits) -> Finding | N
         found = _fading(records, traits, player, name)
         if found:
             return found
-    return _flat(records, traits) or _silent(records, traits)
+    return _flat(records, traits) or _silent(records, traits) or _dead(records, traits)
 
 
 def _fading(records: Sequence[Record], traits: Traits, player: str, name: str) -> Finding | None:
@@ -67,6 +68,18 @@ def _flat(records: Sequence[Record], traits: Traits) -> Finding | None:
         return None
     evidence = f"for {median(v for s, v in values if s >= since):.0%} of the fakes the generator's loss has no slope since step"
     return _finding(traits, "failing", since, f"{evidence} {since:,} (limit {FLAT:.0%})")
+
+
+def _dead(records: Sequence[Record], traits: Traits) -> Finding | None:
+    """Nearly all ReLU units of a player are off whatever comes in: no gradient passes them."""
+    for player, name in (("generator", "dead_g"), ("discriminator", "dead_d")):
+        values = judged(records, traits, name)
+        since = lasting_above(values, UNITS, share_only=True)
+        if since is not None:
+            now = median(v for s, v in values if s >= since)
+            evidence = f"{now:.0%} of the {player}'s units are never set off since step {since:,} (limit {UNITS:.0%})"
+            return _finding(traits, "failing", since, evidence)
+    return None
 
 
 def _silent(records: Sequence[Record], traits: Traits) -> Finding | None:

@@ -6,23 +6,22 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from ganwise.doctor import remedies
-from ganwise.doctor.series import lasting, smoothed, together
+from ganwise.doctor.series import judged, lasting, smoothed
 from ganwise.doctor.thresholds import COPIES, COPYING
 from ganwise.doctor.traits import Traits
 from ganwise.types import Finding, Record, Score, Verdict
 
 
 def memorization(records: Sequence[Record], traits: Traits) -> Finding | None:
-    """Fakes nearer to training samples than held-out samples are. Blur alone lowers ``near``, so that ``novel`` has to agree."""
-    rows = [(step, max(pair)) for step, pair in together(records, traits, "near", "novel")]
-    grades: tuple[tuple[float, Verdict], ...] = ((COPIES, "failing"), (COPYING, "warning"))
-    for limit, severity in grades:
-        since = lasting(smoothed(rows), limit, share_only=True)
+    """Fakes nearer to training samples than to held-out ones, which blur does not make. ``near`` has to agree for the worse."""
+    new, near = judged(records, traits, "novel"), dict(judged(records, traits, "near"))
+    both = [(step, max(value, near.get(step, value))) for step, value in new]
+    grades: tuple[tuple[list[tuple[int, float]], float, Verdict], ...] = ((both, COPIES, "failing"), (new, COPYING, "warning"))
+    for values, limit, severity in grades:
+        since = lasting(smoothed(values), limit, share_only=True)
         if since is not None:
-            now = median(value for step, value in rows if step >= since)
-            evidence = (
-                f"fakes are at most {now:.2f} times as far from training samples as held-out samples are, since step {since:,}"
-            )
+            now = median(value for step, value in new if step >= since)
+            evidence = f"fakes are {now:.2f} times as far from training samples as from held-out ones since step {since:,}"
             return _finding(traits, severity, since, f"{evidence} (limit {limit})")
     return None
 

@@ -47,6 +47,8 @@ def lasting(values: Series, limit: float, share_only: bool = False) -> int | Non
     """
     last = values[-1][0] if values else 0
     begin = last - (WINDOW_SHARE * last if share_only else min(WINDOW_STEPS, WINDOW_SHARE * last))
+    if len(values) >= WINDOW_RECORDS:  # of a signal that is seldom recorded the window is longer
+        begin = min(begin, values[-WINDOW_RECORDS][0])
     recent = [value > limit for step, value in values if step >= begin]
     if len(recent) < WINDOW_RECORDS or values[0][0] > begin or sum(recent) > TOLERANCE * len(recent):
         return None
@@ -70,8 +72,8 @@ def judged(records: Sequence[Record], traits: Traits, name: str) -> Series:
 
 
 def smoothed(values: Series) -> Series:
-    """Means of about ``CHUNKS`` parts of equal length, each with its last step: what a noisy signal does."""
-    size = max(CHUNK_RECORDS, len(values) // CHUNKS)
+    """Means of about ``CHUNKS`` parts of equal length, each with its last step: what a noisy signal does. Few values stay."""
+    size = max(CHUNK_RECORDS if len(values) >= CHUNKS else 1, len(values) // CHUNKS)
     starts = range(len(values) % size, len(values), size)
     return [(values[i + size - 1][0], sum(v for _, v in values[i : i + size]) / size) for i in starts]
 

@@ -8,7 +8,7 @@ from statistics import fmean, median, pstdev
 
 from ganwise.doctor import remedies
 from ganwise.doctor.gradients import drifts
-from ganwise.doctor.series import Series, judged, lasting_above, series, smoothed
+from ganwise.doctor.series import Series, judged, lasting_above, series, smoothed, warmed_up
 from ganwise.doctor.thresholds import (
     BLOWN,
     CHUNKS,
@@ -18,6 +18,7 @@ from ganwise.doctor.thresholds import (
     GRADIENT,
     GROWN,
     HASTY,
+    LARGE,
     RESTLESS,
     SPIKE,
     SPIKES,
@@ -112,10 +113,19 @@ def _swelling(records: Sequence[Record], traits: Traits) -> Sign | None:
 
 
 def _hasty(records: Sequence[Record], traits: Traits) -> Sign | None:
+    """Updates too long for the weights, which a critic's clipping makes of any; at the start they leave large weights behind."""
+    early = [record for record in records if record.step <= warmed_up(records, traits)]
     for key, player in PLAYERS.items():
-        values = judged(records, traits, f"update_{key}")
+        grown = [value for _, value in series(early, f"sigma_{key}")]
+        if grown and max(grown) > LARGE:
+            said = f"the {player}'s top singular value is {max(grown):.3g} while the run warms up (limit {LARGE:g})"
+            return "warning", early[0].step, f"{said}: its first steps were too long"
+        moves = [] if traits.critic else [value for _, value in series(early, f"update_{key}")]
+        if len(moves) >= WINDOW_RECORDS and median(moves) > HASTY:
+            said = f"one update moves the {player} by {median(moves):.1%} of its weights' norm while the run warms up"
+            return "warning", early[0].step, f"{said} (limit {HASTY:.0%})"
         hasty = _above(
-            values,
+            [] if traits.critic else judged(records, traits, f"update_{key}"),
             HASTY,
             lambda now, player=player: f"one update moves the {player} by {now:.1%} of its weights' norm",  # type: ignore[misc]
             "warning",
@@ -126,9 +136,12 @@ def _hasty(records: Sequence[Record], traits: Traits) -> Sign | None:
 
 
 def _restless(records: Sequence[Record], traits: Traits) -> Sign | None:
-    """D's loss deviates from its mean by as much as that mean: it is near nothing and jumps again and again."""
+    """D's loss deviates from its mean by as much as that mean: it is near nothing and jumps again and again.
+
+    Asked where losses are all there is: small batches alone do that to the loss of a D that is nearly always right.
+    """
     values = judged(records, traits, "loss_d")
-    if traits.critic or traits.energy or drifts(values):
+    if traits.critic or traits.energy or drifts(values) or judged(records, traits, "accuracy_fake"):
         return None
     swings = unrest(values)
     grades: tuple[tuple[float, Verdict], ...] = ((ERRATIC, "failing"), (RESTLESS, "warning"))

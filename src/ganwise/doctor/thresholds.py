@@ -25,6 +25,7 @@ COVERED, DROPPED = 0.3, 0.5  # (O) coverage that counts as having covered the da
 DEAD, FADING = 1e-3, 1e-2  # (O) of the early median gradient; five orders of magnitude in 4,000 steps are reported (L)
 SURE = 0.99  # (O) accuracy of a discriminator that has won
 FLAT = 0.95  # (O) share of fakes at which the generator's loss has no slope
+UNITS = 0.9  # (C) share of a player's ReLU units that nothing sets off: healthy up to .11 in the ward, killed ones 1
 ROUNDING = 1e-6  # of a critic's mean |loss|: float32 at scores of order one can't tell it from 0
 FLAT_CRITIC = 1e-3  # (O) of the early |loss| of a critic: WGAN-WC of the traces loses five orders, WGAN-GP less than one
 
@@ -34,6 +35,7 @@ LEAD = 12.5  # (C) G's loss over D's. 25 traces of CIFAR-10: healthy runs reach 
 PINNED_STEPS, PINNED = 500, 1e-3  # (O) BEGAN's k at 0 or 1 for so long; healthy k leaves 0 within tens of steps
 OVERFIT = 0.3  # (O) accuracy on training data over that on held-out data; BigGAN's D: above .98 against .50 to .55 (L)
 SIGNED = 0.8  # (O) mean sign of D on training images; ADA steers .6 (L), above which a discriminator overfits
+PACES = 15.0  # (C) one player's |dW| / |W| over the other's: healthy .4 to 1.3 in the ward, strong players from 31 on
 BLIND = 0.1  # (O) accuracy on fakes of a discriminator that takes them for real
 
 # Instability.
@@ -41,7 +43,8 @@ SPIKE, SPIKES = 10.0, 3  # (O) loss or gradient against its running median, and 
 GROWN, GRADIENT = 30.0, 100.0  # (O) gradient against its early median; (L) norms above 100 are trouble (ganhacks)
 BLOWN = 100.0  # (O) |loss| against its early median, of losses whose scores don't drift by nature
 SWOLLEN = 10.0  # (O) top singular value against its early median
-HASTY = 0.05  # (O) |dW| / |W| of one update; 1e-3 is usual
+HASTY = 0.05  # (C) |dW| / |W| of one update, without a critic's clipping. The ward's calibration part: healthy up to .02
+LARGE = 10.0  # (C) top singular value while the run warms up: healthy up to 5.6 in the ward, rates times 100 from 12 on
 RESTLESS, ERRATIC = 0.85, 1.0  # (C) deviation of D's loss over its mean: warning, failing. A working run's has low variance (L,
 # ganhacks). Of 64 published logs the healthy reach .76, those that break off among losses without a critic begin at .70
 MARGIN = 1.0  # hinge: D has won only where fakes score beyond the margin, which it stops to push
@@ -59,7 +62,8 @@ UNDAMPED = 0.8  # (O) size of the swings in the later half over those in the ear
 ESTIMATE = 2.0  # (O) a critic's distance against its early median
 
 # Memorization.
-COPYING, COPIES = 0.95, 0.8  # (O) nearest training image against that of test images: warning, failing
+COPYING, COPIES = 0.95, 0.8  # (O) nearest training image against that of test images: warning, failing. In the ward's records
+# healthy runs have 1.1 or more, those with 1 to 32 images .82 or less
 
 # Remedies.
 FASTEST = 1e-3  # (O) the largest learning rate in the catalog: half of an absurd one would still be absurd
