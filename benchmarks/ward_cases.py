@@ -155,12 +155,13 @@ INJECTIONS: dict[str, Injection] = {
         changes={"regularizers.weight-clipping.limit": 1e-5},
     ),
     "clip-loose": Injection(
-        "WGAN with weights clipped to 5.",
+        "WGAN with weights clipped to 30, and a critic fast enough to come there: at fifty times its rate.",
         ("instability", "non_convergence", "imbalance", "not_finite"),
         "a critic with next to no bound: scores and gradients explode, its estimate swings, and G is driven about by it",
         ("gulrajani2017wgangp", "arjovsky2017wgan"),
         ("wgan-digits", "wgan-grid"),
-        changes={"regularizers.weight-clipping.limit": 5.0},
+        changes={"regularizers.weight-clipping.limit": 30.0},
+        factors={D + "learning_rate": 50.0},
     ),
     "few-images": Injection(
         "32 training images.",
