@@ -1,7 +1,7 @@
 """What the probes cost: of a training run of ours, and of `Monitor` in a loop written by hand, as shares of the training time.
 
     OMP_NUM_THREADS=1 python benchmarks/probes_cost.py            prints the table
-    OMP_NUM_THREADS=1 python benchmarks/probes_cost.py --rounds 9 more rounds
+    OMP_NUM_THREADS=1 python benchmarks/probes_cost.py --rounds 9 --only Monitor
 
 CPU time on one thread. Blocks of steps without probes (A) and with them (B) take turns, A B A B. The share is that of the time
 spent in the probes themselves inside the B blocks, which a busy machine disturbs little; beside it stands the ratio of the
@@ -123,13 +123,14 @@ def cases() -> list[Case]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--only", default="", help="cases whose name holds this")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     print("| run | ms a step | probes | allowed | B over A |\n|---|---|---|---|---|")
-    for case in cases():
+    for case in (case for case in cases() if arguments.only in case.name):
         next(case.blocks), next(case.blocks)  # warm
         plain, probed = [], []
-        for _ in range(rounds):
+        for _ in range(arguments.rounds):
             plain.append(next(case.blocks))
             probed.append(next(case.blocks))
         share = median(b.probes / (b.whole - b.probes) for b in probed)

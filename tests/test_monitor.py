@@ -335,6 +335,7 @@ def test_it_is_part_of_the_package() -> None:
 # the example
 
 
+@pytest.mark.filterwarnings("ignore:ganwise")
 def test_the_example_runs_and_its_sick_twin_is_told_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
