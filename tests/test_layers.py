@@ -28,7 +28,7 @@ LAYERS = {
     **dict.fromkeys(["train", "probes", "model", "pictures", "checkpoint"], 4),
     **dict.fromkeys(["evaluate", "protocols", "export", "monitor", "duality"], 5),
     **dict.fromkeys(["study", "report"], 6),
-    **dict.fromkeys(["reproduce", "heal"], 7),
+    **dict.fromkeys(["reproduce", "heal", "demo"], 7),
     "cli": 8,
     "testing": 8,
 }

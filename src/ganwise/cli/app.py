@@ -243,21 +243,28 @@ def evaluate(
 @app.command()
 def doctor(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="a run's directory, or anybody's log: CSV, TensorBoard, text, ...")
-    ],
+        Path | None, typer.Argument(metavar="PATH", help="a run's directory, or anybody's log: CSV, TensorBoard, text, ...")
+    ] = None,
     loss: Annotated[str, typer.Option(help="the loss where the log does not say it: hinge, bce, wgan, lsgan, ...")] = "",
     map_: Annotated[list[str] | None, typer.Option("--map", help="columns, as in loss_d=D_loss,step=iter")] = None,
     heal: Annotated[bool, typer.Option("--heal", help="go on from the last healthy checkpoint with the remedy")] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="with --heal: steps to train, else up to where the run ended")] = None,
-    out: Annotated[Path | None, typer.Option(help="with --heal: the directory of the healed run")] = None,
+    out: Annotated[Path | None, typer.Option(help="with --heal and --demo: the directory of what they make")] = None,
+    page: Annotated[Path | None, typer.Option(help="the page (HTML); of a run of ours else doctor.html in it")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="watch a GAN collapse on digits and be healed, without a PATH")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="with --demo")] = 0,
     json: Json = False,
 ) -> None:
     """Diagnose a run, yours or anybody's: is it healthy, and if not, what to change. Exit status 1 for a failing one."""
     from ganwise.cli import clinic
 
+    if demo:
+        sys.exit(clinic.demo(out, seed, json))
+    if path is None:
+        raise Unusable("doctor: expected PATH, a run's directory or a log, or --demo")
     if heal:
         sys.exit(clinic.heal(path, steps, out, json))
-    sys.exit(clinic.doctor(path, loss, map_ or [], json))
+    sys.exit(clinic.doctor(path, loss, map_ or [], page, json))
 
 
 @app.command()

@@ -6,28 +6,35 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganwise.artifacts import RunDirectory
-from ganwise.cli import show
+from ganwise.cli import show, verdict
 from ganwise.cli.runs import find
 from ganwise.doctor import diagnose, kind
 from ganwise.doctor.readers import read
 from ganwise.doctor.stop import advise
-from ganwise.types import Unusable
+from ganwise.types import Record, Unusable
 
 
-def doctor(path: Path, loss: str, columns: Sequence[str], json: bool) -> int:
+def doctor(path: Path, loss: str, columns: Sequence[str], page: Path | None, json: bool) -> int:
     """Diagnoses the run or log at ``path``; returns the exit status, 1 for a failing run.
 
+    The page goes to ``page``, by default to `doctor.html` in the directory of a run of ours, where that can be written to.
+
     Raises:
-        Unusable: Nothing there that tells of a training run, or an option that names nothing.
+        Unusable: Nothing there that tells of a training run, an option that names nothing, or a page that can't be written.
     """
+    from ganwise.report import clinic
+
     named = kind(loss) if loss else ""
     log = read(find(path) if path.is_dir() else path, _mapping(columns))
     if named and log.recipe is None:
         log = log._replace(loss=named)
     diagnosis = diagnose(log.records, log.recipe, log.scores, loss=log.loss, coarse=log.coarse)
     stop = advise(log.records, log.recipe, loss=log.loss, coarse=log.coarse)
-    content = {**diagnosis.as_json(), "read": log.as_json(), "stop": stop.as_json()}
-    show.result(content, json, lambda: show.diagnosis(diagnosis, log, stop))
+    written = clinic.write(page, diagnosis, log, stop) if page else clinic.beside(diagnosis, log, stop)
+    content = {**diagnosis.as_json(), "read": log.as_json(), "stop": stop.as_json(), "page": written and str(written)}
+    for finding in content["findings"]:
+        finding["pictures"] = clinic.pictures(log, finding["since_step"])
+    show.result(content, json, lambda: verdict.diagnosis(diagnosis, log, stop, str(written or "")))
     return 1 if diagnosis.verdict in ("failing", "failed") else 0
 
 
@@ -53,6 +60,35 @@ def heal(path: Path, steps: int | None, out: Path | None, json: bool) -> int:
         result = healer.go(stop)
     show.result(result, json, lambda: show.healed(result))
     return 128 + stop.signal if stop.interrupted else int(not result["cured"])
+
+
+def demo(out: Path | None, seed: int, json: bool) -> int:
+    """Trains a GAN that collapses, diagnoses and heals it; returns the exit status, 1 where it was not healed.
+
+    Raises:
+        Unusable: ``out`` can't be used.
+    """
+    from ganwise.cli import live
+    from ganwise.demo import Demo
+    from ganwise.study.job import free_directory
+    from ganwise.study.trial import Stop
+
+    show_demo = Demo(out or free_directory("doctor-demo"), seed)
+    with live.bars() as progress, Stop().listening() as stop:
+        tasks = {}
+
+        def show_progress(name: str, record: Record, share: float) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name, total=1.0, numbers="")
+            progress.update(tasks[name], completed=share, numbers=live.numbers(dict(record.signals)))
+
+        show_demo.show, show_demo.say = show_progress, live.errors.print
+        result = show_demo.go(stop)
+    show.result(result, json, lambda: verdict.demo(result))
+    if stop.interrupted:
+        live.errors.print(f"interrupted; what was made is in {result['out']}", markup=False, soft_wrap=True)
+        return 128 + stop.signal
+    return int(not result["heal"]["cured"])
 
 
 def _mapping(columns: Sequence[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -13,12 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ganwise.artifacts import to_json
+from ganwise.doctor.meaning import options
 from ganwise.types import Audit, Trouble
-
-if TYPE_CHECKING:
-    from ganwise.doctor import Diagnosis
-    from ganwise.doctor.gather import Log
-    from ganwise.doctor.stop import Advice
 
 console = Console(highlight=False)
 FEW = 3
@@ -113,34 +109,10 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def diagnosis(found: Diagnosis, log: Log, stop: Advice) -> None:
-    """The verdict with its findings and remedies; for a foreign log also what was taken for what."""
-    said = found.as_json()
-    if log.recipe is None:
-        _reading(log)
-    console.print(Text(said["verdict"], style=f"bold {HEALTH[said['verdict']]}"))
-    for one in said["findings"]:
-        console.print(f"  {one['problem']} since step {one['since_step']:,}: {one['evidence']}")
-        for remedy in one["remedies"]:
-            option = "--set " if log.recipe else ""
-            changes = " ".join(f"{option}{k}={v}" for k, v in remedy["change"].items())
-            console.print(
-                f"    try {changes}: {remedy['because']}  ", Text(f"[{', '.join(remedy['sources'])}]", style="bright_black")
-            )
-    if stop.now:
-        console.print(Text(f"  stop now: {stop.because}", style="bold"))
-        if stop.rate:
-            console.print(
-                Text(f"  at most {stop.rate:.0%} of runs would have got better yet (docs/doctor.md)", style="bright_black")
-            )
-    if said["not_judged"]:
-        console.print(Text("  not judged: " + "; ".join(str(n) for n in said["not_judged"]), style="bright_black"))
-
-
 def healed(result: dict[str, Any]) -> None:
     """What was tried, and before beside after."""
     for one in result["attempts"]:
-        changes = " ".join(f"--set {path}={value}" for path, value in one["change"].items())
+        changes = shlex.join(options(one["change"]))
         console.print(f"  {'cured by' if one['cured'] else 'not cured by'} {changes}: {one['because']}")
         console.print(Text(f"    from step {one['from_step']:,}, keeps {one['kept']}; {one['verdict']}", style="bright_black"))
     for side in ("before", "after"):
@@ -148,15 +120,6 @@ def healed(result: dict[str, Any]) -> None:
         number = "not measured" if value is None else f"{value:.4f}"
         console.print(Text.assemble(f"  {side:6}  {result['metric']} {number} on validation  ", (verdict, HEALTH[verdict])))
     console.print(f"  run     {result['out']}\n  picture {result['out']}/healed.png")
-
-
-def _reading(log: Log) -> None:
-    """What was read, so that a wrong guess is seen."""
-    loss = f", loss {log.loss}" if log.loss else "; the loss is not known, name it with --loss"
-    console.print(Text(f"{log.format}, {len(log.records):,} records of {log.rows:,} rows{loss}", style="bright_black"))
-    console.print(Text("  " + ", ".join(f"{signal}={name}" for signal, name in log.mapping.items()), style="bright_black"))
-    for note in log.notes:
-        console.print(Text(f"  {note}", style="bright_black"))
 
 
 def ranking(found: Mapping[str, Any]) -> None:

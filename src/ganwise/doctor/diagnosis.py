@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ganwise.doctor.balance import imbalance
 from ganwise.doctor.diversity import mode_collapse, prototypes
 from ganwise.doctor.gradients import vanishing_gradient
+from ganwise.doctor.meaning import told
 from ganwise.doctor.memorization import copies, memorization
 from ganwise.doctor.progress import METRICS, non_convergence
 from ganwise.doctor.series import opened, series, warmed_up
@@ -53,7 +54,7 @@ class Diagnosis(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         findings = [
-            {**one._asdict(), "remedies": [{**r._asdict(), "change": dict(r.change)} for r in one.remedies]}
+            {**one._asdict(), "remedies": [{**r._asdict(), "change": dict(r.change)} for r in one.remedies], **told(one.problem)}
             for one in self.findings
         ]
         return {"verdict": self.verdict, "findings": findings, "not_judged": list(self.not_judged)}

@@ -30,16 +30,20 @@ def write(folder: Path) -> Path:
     return path
 
 
-def render(folder: Path) -> str:
-    """The page's text. Everything in it is escaped: names come from files and folders of strangers."""
-    environment = Environment(
+def environment() -> Environment:
+    """Of every page. All that is filled in is escaped: names come from files and folders of strangers."""
+    return Environment(
         loader=PackageLoader("ganwise.report", "."),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=ChainableUndefined,
     )
-    return environment.get_template("report.html.j2").render(context(gather(folder)))
 
 
-__all__ = ["render", "write"]
+def render(folder: Path) -> str:
+    """The report's text."""
+    return environment().get_template("report.html.j2").render(context(gather(folder)))
+
+
+__all__ = ["environment", "render", "write"]

@@ -122,6 +122,7 @@ class Plot(NamedTuple):
     y: list[Tick]
     ends: list[Tick]
     rules: list[Tick]
+    since: Tick | None = None
 
 
 def plot(
@@ -133,8 +134,12 @@ def plot(
     rules: Sequence[tuple[str, float]] = (),
     times: float = 1.0,
     tall: bool = False,
+    since: float | None = None,
 ) -> Plot | None:
-    """Lines in one frame; None where there is nothing finite to draw. ``times`` scales the tick labels only."""
+    """Lines in one frame; None where there is nothing finite to draw. ``times`` scales the tick labels only.
+
+    ``since`` is where on the horizontal axis an alarm begins.
+    """
     kept = [line._replace(points=_finite(line.points)) for line in lines]
     kept = [line for line in kept if line.points]
     if not kept:
@@ -153,6 +158,7 @@ def plot(
         [Tick(tick(v, times), 100 - 100 * up.at(v)) for v in up.ticks(0.14)],
         _apart(ends, GAPS[tall]),
         marks,
+        None if since is None else Tick("alarm", 100 * _inside(across.at(since))),
     )
 
 

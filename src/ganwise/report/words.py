@@ -231,11 +231,12 @@ def again(study: Study, run: Run | None) -> list[tuple[str, str]]:
     if study.request.get("command"):
         commands.append(("The whole of it", str(study.request["command"])))
     if run is not None and run.told.get("steps") and run.told.get("data"):
-        commands.append((f"The run {run.id} alone", _train(run)))
+        commands.append((f"The run {run.id} alone", train_again(run)))
     return commands
 
 
-def _train(run: Run) -> str:
+def train_again(run: Run) -> str:
+    """The command that repeats a run."""
     told = run.told
     parts = ["ganwise", "train", str(run.folder.recipe), str(told["data"].get("source", "DATA"))]
     parts += ["--steps", str(told["steps"]), "--seed", str(run.seed)]

@@ -1,0 +1,149 @@
+"""The doctor's page of one run, ours or anybody's: what was seen, why it matters, what to do, and what if nothing is done."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ganwise.artifacts import RunDirectory, write_bytes
+from ganwise.doctor import Diagnosis
+from ganwise.doctor.gather import Log
+from ganwise.doctor.meaning import MEANINGS, Meaning, headline, in_order, in_words, options
+from ganwise.doctor.stop import Advice
+from ganwise.doctor.traits import Traits
+from ganwise.report import grids, looks, words
+from ganwise.report.curves import Plot
+from ganwise.report.gather import Run
+from ganwise.report.grids import Picture
+from ganwise.report.page import Sources
+from ganwise.types import Finding, Remedy, Unusable
+
+PAGE = "doctor.html"
+"""Beside a run of ours."""
+
+
+class Shot(NamedTuple):
+    """A grid of samples on disk; ``step`` is None for real images."""
+
+    name: str
+    step: int | None
+    path: Path
+
+
+class Step(NamedTuple):
+    """One remedy: what to type, or in words where there is nothing to type."""
+
+    command: str
+    words: str
+    because: str
+    sources: tuple[str, ...]
+
+
+class Case(NamedTuple):
+    """All that the page says of one finding."""
+
+    finding: Finding
+    meaning: Meaning
+    plots: list[Plot]
+    pictures: list[tuple[str, Picture]]
+    steps: list[Step]
+
+
+def shots(run: RunDirectory, since: int) -> list[Shot]:
+    """The grid before a step, the first at or after it, the last, and the real images; those that were drawn."""
+    drawn = {int(path.stem): path for path in sorted(run.grids.glob("*.png")) if path.stem.isdigit()}
+    steps = sorted(drawn)
+    before, after = [step for step in steps if step < since], [step for step in steps if step >= since]
+    named = [("before the alarm", s) for s in before[-1:]] + [("at the alarm", s) for s in after[:1]]
+    named += [("at the end", s) for s in steps[-1:] if s not in (after[:1] or before[-1:])]
+    found = [Shot(name, step, drawn[step]) for name, step in named]
+    return found + [Shot("real", None, run.real_grid)] * run.real_grid.is_file()
+
+
+def pictures(log: Log, since: int) -> list[dict[str, Any]]:
+    """The ``pictures`` of a finding's JSON: of a run of ours the grids around the alarm, with their files; of others none."""
+    found = shots(RunDirectory(Path(log.path)), since) if log.recipe else []
+    return [{"name": shot.name, "step": shot.step, "path": str(shot.path)} for shot in found]
+
+
+def steps(remedies: Sequence[Remedy], run: Run | None) -> list[Step]:
+    """The remedies in their order, as commands for a run of ours."""
+    again = words.train_again(run) if run and run.told.get("steps") and run.told.get("data") else ""
+    return [Step(_command(again, one) if run else "", in_words(one.change), one.because, one.sources) for one in remedies]
+
+
+def _command(again: str, remedy: Remedy) -> str:
+    changes = shlex.join(options(remedy.change))
+    return f"{again} {changes}" if again else changes
+
+
+def context(diagnosis: Diagnosis, log: Log, stop: Advice) -> dict[str, Any]:
+    """What the template shows."""
+    path = Path(log.path)
+    run = Run(RunDirectory.open(path), RunDirectory.open(path).read()) if log.recipe else None
+    traits = Traits.of(log.recipe, False, log.loss, log.coarse)
+    return {
+        "headline": headline(diagnosis.verdict, diagnosis.findings),
+        "diagnosis": diagnosis,
+        "log": log,
+        "stop": stop,
+        "run": run,
+        "heal": shlex.join(["ganwise", "doctor", log.path, "--heal"]) if run else "",
+        "cases": [_case(finding, log, run, traits) for finding in in_order(diagnosis.findings)],
+        "overview": [] if diagnosis.findings else looks.overview(log.records, traits),
+        "not_judged": [_gap(text) for text in diagnosis.not_judged],
+        "last": log.records[-1].step if log.records else 0,
+        "sources": Sources(),
+        "points": bool(run) and len(run.told.get("data", {}).get("shape", (1, 1, 1))) != 3 if run else False,
+    }
+
+
+def _case(finding: Finding, log: Log, run: Run | None, traits: Traits) -> Case:
+    shape = tuple(run.told.get("data", {}).get("shape", ())) if run else ()
+    found = shots(run.folder, finding.since_step) if run else []
+    made = [(_caption(s), grids.picture(s.path, grids.SMALL, shape if len(shape) == 3 else None, crop=True)) for s in found]
+    drawn = [(caption, picture) for caption, picture in made if picture]
+    curves = looks.plots(finding, log.records, traits)
+    return Case(finding, MEANINGS[finding.problem], curves, drawn, steps(finding.remedies, run))
+
+
+def _caption(shot: Shot) -> str:
+    return shot.name if shot.step is None else f"{shot.name}, step {shot.step:,}"
+
+
+def _gap(text: str) -> tuple[str, str]:
+    """A problem's name for people, and for lack of what it could not be judged."""
+    problem, _, lack = text.partition(": ")
+    return next((m.name for name, m in MEANINGS.items() if name == problem), problem), lack
+
+
+def render(diagnosis: Diagnosis, log: Log, stop: Advice) -> str:
+    """The page's text; everything in it is escaped."""
+    from ganwise.report import environment
+
+    return environment().get_template("clinic.html.j2").render(context(diagnosis, log, stop))
+
+
+def write(path: Path, diagnosis: Diagnosis, log: Log, stop: Advice) -> Path:
+    """Writes the page, all or nothing; returns where.
+
+    Raises:
+        Unusable: It can't be written there.
+    """
+    try:
+        write_bytes(path, render(diagnosis, log, stop).encode())
+    except OSError as error:
+        raise Unusable(f"--page {path}: can't be written: {error.strerror}; name another file") from None
+    return path
+
+
+def beside(diagnosis: Diagnosis, log: Log, stop: Advice) -> Path | None:
+    """Writes the page into the directory of a run of ours; None for anybody else's log and on a disk that is read only."""
+    if log.recipe is None:
+        return None
+    with suppress(Unusable):
+        return write(Path(log.path) / PAGE, diagnosis, log, stop)
+    return None
