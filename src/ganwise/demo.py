@@ -58,17 +58,19 @@ class Demo:
         claim(self.out)
         data, sick = load("digits"), RunDirectory(self.out / "sick")
         sick.path.mkdir()
+        self.say(f"training {STEPS:,} steps on digits, with a learning rate that rises from 0.001 to 1")
         self._train(sick, data, stop)
         result: dict[str, Any] = {**read_json(sick.doctor), "out": str(self.out), "seed": self.seed, "steps": STEPS}
         result |= {"broken_by": dict(CHANGES), "sick": _told(sick)}
         if stop.interrupted:
             return result
+        self.say(f"the doctor says: {result['verdict']}, {', '.join(result['sick']['problems'])}; healing")
         healer = Healer(sick, data, self.out / "healed", n=SCORED)
         healer.say, healer.show = self.say, lambda record, share: self.show("healing", record, share)
         result["heal"] = healer.go(stop)
         healed = RunDirectory(self.out / "healed")
         result["healed"] = _told(healed)
-        return result | self._pages(sick, healed, result)
+        return result if stop.interrupted else result | self._pages(sick, healed, result)
 
     def _train(self, run: RunDirectory, data: Dataset, stop: Stop) -> None:
         trial = Trial(run, recipe(), data, Limit(steps=STEPS), self.seed, checkpoint_every=STEPS // 20)

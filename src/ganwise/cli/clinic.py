@@ -68,11 +68,14 @@ def demo(out: Path | None, seed: int, json: bool) -> int:
     Raises:
         Unusable: ``out`` can't be used.
     """
+    import torch
+
     from ganwise.cli import live
     from ganwise.demo import Demo
     from ganwise.study.job import free_directory
     from ganwise.study.trial import Stop
 
+    torch.set_num_threads(1)  # networks this small are slower on more
     show_demo = Demo(out or free_directory("doctor-demo"), seed)
     with live.bars() as progress, Stop().listening() as stop:
         tasks = {}

@@ -63,9 +63,7 @@ def _said(word: str, text: str) -> None:
 def _remedy(remedy: Remedy, first: bool, ours: bool) -> None:
     what = shlex.join(options(remedy.change)) if ours else in_words(remedy.change)
     cited = (f"  [{', '.join(remedy.sources)}]", "bright_black")
-    console.print(
-        Padding(Text.assemble(("try " if first else "or  "), what, f": {remedy.because}", cited), (0, 0, 0, INDENT))
-    )
+    console.print(Padding(Text.assemble(("try " if first else "or  "), what, f": {remedy.because}", cited), (0, 0, 0, INDENT)))
 
 
 def _reading(log: Log) -> None:
@@ -79,7 +77,7 @@ def _reading(log: Log) -> None:
 
 def demo(result: Mapping[str, Any]) -> None:
     """Sick, diagnosed, healed."""
-    console.print(Text(f"1. A GAN learned digits while its learning rate rose a thousandfold: {result['verdict']}", style="bold"))
+    console.print(Text(f"1. A GAN learned digits, its learning rate rose a thousandfold: {result['verdict']}", style="bold"))
     for one in result["findings"]:
         console.print(
             Padding(
@@ -102,4 +100,5 @@ def demo(result: Mapping[str, Any]) -> None:
         made.add_row(side, *numbers, Text(result[side]["verdict"], style=HEALTH[result[side]["verdict"]]))
     console.print(Padding(made, (0, 0, 0, 3)))
     for name in ("picture", "page"):
-        console.print(f"   {name:7s} {result[name]}", markup=False, soft_wrap=True)
+        if name in result:
+            console.print(f"   {name:7s} {result[name]}", markup=False, soft_wrap=True)

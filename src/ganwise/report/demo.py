@@ -33,7 +33,8 @@ def write(path: Path, result: Mapping[str, Any], since: int) -> None:
 def context(result: Mapping[str, Any], since: int) -> dict[str, Any]:
     """What the template shows."""
     sick, healed = (Run(run, run.read()) for side in ("sick", "healed") for run in [RunDirectory(Path(result[side]["run"]))])
-    worst = next(one for one in result["findings"] if one["since_step"] == since)
+    alarms = [one for one in result["findings"] if one["since_step"] == since]
+    worst = min(alarms, key=lambda one: one["problem"] != "mode_collapse")
     return {
         "result": result,
         "since": since,

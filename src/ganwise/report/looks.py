@@ -18,6 +18,8 @@ MOST = 3
 """Plots of one finding."""
 SMOOTHED = 100
 """Points from which on medians are drawn over a line."""
+SHOWN = 9999.0
+"""Largest ratio that is drawn, and that the evidence names."""
 BEYOND = 1e-12
 """Least value of a ratio on a logarithmic axis."""
 Rules = Callable[[Sequence[Series]], list[tuple[str, float]]]
@@ -73,6 +75,10 @@ def _unrest(records: Sequence[Record], traits: Traits) -> Series:
     return unrest(judged(records, traits, "loss_d"))
 
 
+def _leads(records: Sequence[Record], traits: Traits) -> Series:
+    return [(step, min(value, SHOWN)) for step, value in leads(records, traits)]
+
+
 def _size(records: Sequence[Record], traits: Traits) -> Series:
     return [(step, abs(value)) for step, value in series(records, "loss_d")]
 
@@ -105,7 +111,7 @@ LOOKS: dict[Problem, tuple[Look, ...]] = {
         LOSSES,
     ),
     "imbalance": (
-        Look("G's loss over D's", (), _at(("alarm above", limits.LEAD)), ("times smaller",), leads),
+        Look("G's loss over D's", (), _at(("alarm above", limits.LEAD)), ("times smaller",), _leads),
         Look("Discriminator's accuracy", ACCURACY, WON, ("is right on", "D sees")),
         Look("D's probability of real", (("prob_real", "real"), ("prob_fake", "fakes")), cues=("sure of both",)),
         Look("D's accuracy on real samples", (("accuracy_real", "trained"), ("accuracy_held", "held out")), cues=("held-out",)),

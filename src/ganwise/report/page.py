@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ganwise import doctor, knowledge
 from ganwise.artifacts import to_json
+from ganwise.doctor.meaning import MEANINGS, options
 from ganwise.report import grids, scales, words
 from ganwise.report.curves import Line, Plot, plot
 from ganwise.report.gather import Candidate, Run, Study, number
@@ -301,6 +303,8 @@ def context(study: Study) -> dict[str, Any]:
         "conditions": conditions(study),
         "commands": words.again(study, shown),
         "sources": Sources(),
+        "meanings": MEANINGS,
+        "options": lambda change: shlex.join(options(change)),
         "figure": words.figure,
         "metric": words.metric,
         "interval": scales.interval,
