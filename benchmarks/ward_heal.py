@@ -32,7 +32,8 @@ def heal(case: Case, row: dict[str, Any], folder: Path) -> dict[str, Any]:
         return told | {"tried": [], "cured": False, "outcome": row["outcome"], "why": "a fault outside the recipe"}
     diagnosis = diagnose(run.records(), recipe)
     tried = []
-    for treatment in treatments(diagnosis, recipe)[:TRIES]:
+    todo = [one for one in treatments(diagnosis, recipe) if made(case, data_of(case), one.recipe).recipe != recipe]
+    for treatment in todo[:TRIES]:
         state = last_healthy(run, recipe, treatment.finding)
         tried.append(_attempt(case, treatment, state, row))
         if tried[-1]["cured"]:

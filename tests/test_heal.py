@@ -13,8 +13,9 @@ from conftest import Answer
 from ganwise import checkpoint, doctor
 from ganwise.artifacts import RunDirectory, read_json
 from ganwise.build import build
-from ganwise.catalog import named
+from ganwise.catalog import RECIPES, named
 from ganwise.data import Dataset, load
+from ganwise.doctor.slips import slip
 from ganwise.heal import Healer, graft, last_healthy, treatments
 from ganwise.recipe import Recipe, change, from_data
 from ganwise.study.trial import Limit, Stop, Trial
@@ -98,15 +99,57 @@ def finding(since: int, *remedies: Remedy, severity: Any = "failing") -> Finding
     return Finding("mode_collapse", severity, since, "", remedies, ())
 
 
-def test_what_came_first_is_treated_first_and_an_absurd_rate_before_all() -> None:
+def test_what_came_first_is_treated_first_and_a_slip_before_all() -> None:
     r1 = Remedy({"regularizers.r1": True}, "", ())
-    slower = Remedy({"schedule.generator.learning_rate": 1e-3}, "", ())
     hinge = Remedy({"loss.name": "hinge"}, "", ())
-    found = (finding(400, r1, slower), finding(200, hinge, r1), finding(100, slower, severity="warning"))
+    found = (finding(400, r1), finding(200, hinge, r1), finding(100, r1, severity="warning"))
     diagnosis = doctor.Diagnosis("failing", found, ())
-    assert [one.remedy for one in treatments(diagnosis, small())] == [hinge, r1, slower]
-    fast = small(schedule__generator__learning_rate=0.05)
-    assert [one.remedy for one in treatments(diagnosis, fast)] == [slower, hinge, r1]
+    assert [one.remedy for one in treatments(diagnosis, small())] == [hinge, r1]
+    fast = small(schedule__generator__learning_rate=0.05, schedule__discriminator__learning_rate=0.05)
+    first, *others = [one.remedy for one in treatments(diagnosis, fast)]
+    assert set(first.change.values()) == {1e-3}
+    assert others == [hinge, r1]
+
+
+def test_no_recipe_of_the_catalog_has_a_slip() -> None:
+    assert {name: slip(named(name)) for name in RECIPES} == dict.fromkeys(RECIPES)
+
+
+RATES = ("schedule.discriminator.learning_rate", "schedule.generator.learning_rate")
+SLIPS: dict[str, tuple[str, dict[str, Value], dict[str, Value]]] = {
+    "a rate fifty times too high": ("fcgan", {RATES[1]: 0.05}, dict.fromkeys(RATES, 1e-3)),
+    "players far apart": (
+        "fcgan",
+        {RATES[1]: 1e-6, "schedule.discriminator_steps": 5},
+        {**dict.fromkeys(RATES, 2e-4), "schedule.discriminator_steps": 1},
+    ),
+    "two time scales": ("fcgan", {RATES[0]: 4e-4, RATES[1]: 1e-4}, {}),
+    "a rising rate": (
+        "fcgan",
+        dict.fromkeys(RATES, "1e-4 -> 0.1 linear 100"),
+        dict.fromkeys(RATES, "0.0001 -> 0.001 linear 100"),
+    ),
+    "a batch of two": ("dcgan", {"schedule.batch": 2}, {"schedule.batch": 64}),
+    "a clip that lets nothing through": (
+        "wgan",
+        {"regularizers.weight-clipping.limit": 1e-6},
+        {"regularizers.weight-clipping.limit": 0.01},
+    ),
+    "a controller that stands still": ("began", {"loss.rate": 0.0}, {"loss.rate": 0.001}),
+    "a margin out of the air": ("ebgan", {"loss.margin": 1e4}, {"loss.margin": "auto"}),
+    "heavy momentum": (
+        "fcgan",
+        {"schedule.generator.name": "sgd", "schedule.generator.momentum": 0.95},
+        {"schedule.generator.momentum": 0.0},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_is_set_right(name: str) -> None:
+    recipe, changes, expected = SLIPS[name]
+    found = slip(change(named(recipe), changes))
+    assert (dict(found.change) if found else {}) == expected
 
 
 def test_a_problem_that_was_there_from_the_first_look_leaves_no_healthy_checkpoint(sick: RunDirectory) -> None:

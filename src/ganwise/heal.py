@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw
 
-from ganwise import checkpoint, doctor, pictures, ramp
+from ganwise import checkpoint, doctor, pictures
 from ganwise.artifacts import RunDirectory, append_row, claim, read_json, rows, write_json
 from ganwise.build import GAN, build
 from ganwise.checkpoint import State
 from ganwise.data import Dataset
-from ganwise.doctor.thresholds import FASTEST
+from ganwise.doctor.slips import slip
 from ganwise.metrics import ranking_metric
 from ganwise.recipe import Recipe, change, from_data
 from ganwise.study.trial import CHECKPOINTS, Limit, Stop, Trial
@@ -30,8 +30,6 @@ SICK = ("failed", "failing", "warning")
 CURED = ("healthy", "unknown", "warning")
 TRIES = 3
 """Remedies that are tried at most."""
-ABSURD = 4.0
-"""Times the catalog's largest learning rate; above it a rate is taken for a slip."""
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16"}
 GROUND = 0.25
 """Of the parent's steps: so many are trained at least."""
@@ -68,22 +66,18 @@ class Attempt:
 def treatments(diagnosis: doctor.Diagnosis, recipe: Recipe) -> list[Treatment]:
     """The doctor's remedies in the order in which to try them, each another recipe.
 
-    Of the worst findings the earliest comes first: what came first is nearest to the cause. Within a finding the order is the
-    doctor's, by expected gain and cost. A learning rate far above any in the catalog is the cause before all others.
+    Settings that no recipe of the catalog comes near are set right first. Of the worst findings the earliest is treated first:
+    what came first is nearest to the cause. Within a finding the order is the doctor's, by expected gain and cost.
     """
     sick = [finding for finding in diagnosis.findings if finding.severity in SICK]
+    sick.sort(key=lambda one: (SICK.index(one.severity), one.since_step))
+    odd = doctor.prescribe(recipe, *filter(None, [slip(recipe)]))
     found: dict[Recipe, Treatment] = {}
-    for finding in sorted(sick, key=lambda one: (SICK.index(one.severity), one.since_step)):
-        for remedy in finding.remedies:
+    for finding in sick:
+        for remedy in (*odd, *finding.remedies):
             made = change(recipe, remedy.change)
             found.setdefault(made, Treatment(finding, remedy, made))
-    absurd = {path for path, rate in _rates(recipe).items() if ramp.ends(rate)[1] > ABSURD * FASTEST}
-    return sorted(found.values(), key=lambda one: -len(absurd & set(one.remedy.change)))
-
-
-def _rates(recipe: Recipe) -> dict[str, float | str]:
-    players = {one: getattr(recipe.schedule, one) for one in ("discriminator", "generator")}
-    return {f"schedule.{one}.learning_rate": settings.learning_rate for one, settings in players.items()}
+    return list(found.values())
 
 
 def last_healthy(run: RunDirectory, recipe: Recipe, finding: Finding) -> State | None:
@@ -163,7 +157,7 @@ class Healer:
         told = self.parent.read()
         recipe = from_data(told["recipe"], str(self.parent.run))
         diagnosis = doctor.diagnose(self.parent.records(), recipe, _scores(self.parent))
-        todo = treatments(diagnosis, recipe)[: self.tries]
+        todo = [one for one in treatments(diagnosis, recipe) if self._built(one.recipe, told).recipe != recipe][: self.tries]
         if not todo:
             raise Unusable(f"{self.parent.path}: nothing to heal: {_why(diagnosis)}")
         claim(self.out)
@@ -175,12 +169,15 @@ class Healer:
         best = min(made, key=lambda one: (not one.cured, one.value is None, one.value or 0.0))
         return self._hand_over(best, made, diagnosis)
 
+    def _built(self, recipe: Recipe, told: Mapping[str, Any]) -> GAN:
+        """A margin that is to be measured again may come out as it was: then the remedy changes nothing."""
+        return build(recipe, self.data.shape, classes=len(self.data.classes), seed=told["seed"], device=self.device)
+
     def _attempt(self, number: int, treatment: Treatment, old: Recipe, told: Mapping[str, Any], stop: Stop) -> Attempt:
         remedy, recipe = treatment.remedy, treatment.recipe
         state, kept = last_healthy(self.parent, old, treatment.finding), "nothing: no checkpoint was seen healthy"
         if state:
-            gan = build(recipe, self.data.shape, classes=len(self.data.classes), seed=told["seed"], device=self.device)
-            state, kept = graft(state, gan, recipe.loss == old.loss)
+            state, kept = graft(state, self._built(recipe, told), recipe.loss == old.loss)
         begin = state.record.step if state else 0
         run = RunDirectory(self.out.with_name(f"{self.out.name}-try-{number}"))
         claim(run.path)
