@@ -97,6 +97,7 @@ def context(diagnosis: Diagnosis, log: Log, stop: Advice) -> dict[str, Any]:
         "not_judged": [_gap(text) for text in diagnosis.not_judged],
         "last": log.records[-1].step if log.records else 0,
         "sources": Sources(),
+        "sentence": _sentence,
         "points": bool(run) and len(run.told.get("data", {}).get("shape", (1, 1, 1))) != 3 if run else False,
     }
 
@@ -108,6 +109,13 @@ def _case(finding: Finding, log: Log, run: Run | None, traits: Traits) -> Case:
     drawn = [(caption, picture) for caption, picture in made if picture]
     curves = looks.plots(finding, log.records, traits)
     return Case(finding, MEANINGS[finding.problem], curves, drawn, steps(finding.remedies, run))
+
+
+def _sentence(text: str) -> str:
+    """Evidence that begins a line; the names of metrics and signals keep their own spelling."""
+    first, space, rest = text.partition(" ")
+    first = first.upper() if first in ("fid", "kid") else first if "_" in first else first[:1].upper() + first[1:]
+    return f"{first}{space}{rest}"
 
 
 def _caption(shot: Shot) -> str:

@@ -51,9 +51,7 @@ def _sides(result: Mapping[str, Any], sick: Run, healed: Run, since: int) -> lis
     shape = tuple(sick.told["data"]["shape"])
     ends = {"sick": _scores(result["sick"]), "healed": _scores(result["healed"])}
     sides = [
-        Side(
-            f"sick, {shot.name}", f"step {shot.step:,}", "failing" if shot.step >= since else "healthy", _small(shot.path, shape)
-        )
+        Side(f"sick, {shot.name}", f"step {shot.step:,}", "failing" if shot.step >= since else "", _small(shot.path, shape))
         for shot in clinic.shots(sick.folder, since)
         if shot.step is not None
     ]

@@ -186,7 +186,8 @@ def _plot(look: Look, since: int | None, records: Sequence[Record], traits: Trai
         return None
     rules = look.rules([values for _, values in named])
     heights = [value for _, values in named for _, value in values] + [value for _, value in rules]
-    high = look.log and min(heights) > 0 and max(heights) > 10 * min(heights)
+    positive = [value for value in heights if value > 0]
+    high = look.log and positive and min(heights) >= 0 and max(positive) > 10 * min(positive)
     lines = [
         Line(name, color, [(float(step), value) for step, value in values], smooth=len(values) > SMOOTHED, label=len(named) > 1)
         for color, (name, values) in enumerate(named)
