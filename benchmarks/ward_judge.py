@@ -187,7 +187,24 @@ def summary(said: Sequence[Said], part: Part) -> Summary:
     return Summary(len(sick), sum(one.right for one in sick), len(healthy), alarmed, ever, delays)
 
 
-def healed(rows_of_healing: Sequence[Row], outcomes: Sequence[Row]) -> list[tuple[Row, bool]]:
-    """Each healing with whether its score ended within `HEALED` times that of the twin with the same seed."""
-    twins = {(row["cell"], row["seed"]): score(row["outcome"]) for row in outcomes if not row["injection"]}
-    return [(row, score(row["outcome"]) <= HEALED * twins[row["cell"], row["seed"]]) for row in rows_of_healing]
+class Healed(NamedTuple):
+    """What became of one healing. ``undone``: it ended exactly as its twin, since the remedy took the injection back."""
+
+    row: Row
+    well: bool
+    undone: bool
+
+
+def healed(healing: Sequence[Row], outcomes: Sequence[Row]) -> list[Healed]:
+    """A healed run is no longer sick, and its score is within `HEALED` times that of the twin with the same seed."""
+    twins: dict[str, list[Row]] = {}
+    for row in outcomes:
+        if not row["injection"]:
+            twins.setdefault(row["cell"], []).append(row)
+    found = []
+    for row in healing:
+        twin = next(one for one in twins[row["cell"]] if one["seed"] == row["seed"])
+        mine, theirs = score(row["outcome"]), score(twin["outcome"])
+        sick = _sick({**row, "finite": bool(row["outcome"])}, twins[row["cell"]])
+        found.append(Healed(row, mine <= HEALED * theirs and not sick, math.isclose(mine, theirs, rel_tol=1e-3)))
+    return found
