@@ -88,7 +88,8 @@ def heals(healing: Sequence[Row], outcomes: Sequence[Row]) -> str:
     lines = [
         "## Healing\n",
         f"Remedies, three at most, from the last checkpoint that the doctor saw healthy, or anew where there is none: "
-        f"{share(len(well), len(found))}\nof the sick runs are sick no longer and end within {HEALED:g} times their twin's score.\n"
+        f"{share(len(well), len(found))}\nof the sick runs are sick no longer and end within {HEALED:g} times their twin's "
+        f"score.\n"
         f"Of those that were treated it is {share(sum(one.well for one in treated), len(treated))}; the others have a\nfault "
         f"outside the recipe (float16, padding), or the doctor saw nothing.\n",
         f"Of the {len(well)} healed, {sum(one.undone for one in well)} end exactly as their twins: most injections are settings "
