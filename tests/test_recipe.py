@@ -108,4 +108,5 @@ def test_a_ramp_is_scaled_at_both_ends_and_held_below_a_limit() -> None:
     halved = ramp.scaled("2e-4 -> 5e-5 cosine 39063", 0.5)
     assert ramp.parse(str(halved)) == ramp.Ramp(1e-4, 2.5e-5, "cosine", 39063)
     assert ramp.scaled("4 -> 0 linear 10", 0.5, 0.5) == "0.5 -> 0 linear 10"
+    assert ramp.scaled("4 -> 1 linear 10", 1.0, 0.5) == 0.5
     assert (ramp.scaled(3.0, 2.0), ramp.scaled(3.0, 2.0, 4.0)) == (6.0, 4.0)

@@ -69,9 +69,9 @@ def ends(number: float | str) -> tuple[float, float]:
 
 
 def scaled(number: float | str, factor: float, most: float = math.inf) -> float | str:
-    """The number, or both ends of a ramp, times a factor and at most ``most``."""
+    """The number, or both ends of a ramp, times a factor and at most ``most``: a ramp that this makes flat is a number."""
     if isinstance(number, str):
         ramp = parse(number)
         start, end = (min(factor * side, most) for side in (ramp.start, ramp.end))
-        return f"{start:g} -> {end:g} {ramp.shape} {ramp.updates}"
+        return start if start == end else f"{start:g} -> {end:g} {ramp.shape} {ramp.updates}"
     return min(factor * number, most)

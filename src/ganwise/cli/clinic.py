@@ -32,6 +32,7 @@ def doctor(path: Path, loss: str, columns: Sequence[str], page: Path | None, jso
     stop = advise(log.records, log.recipe, loss=log.loss, coarse=log.coarse)
     written = clinic.write(page, diagnosis, log, stop) if page else clinic.beside(diagnosis, log, stop)
     content = {**diagnosis.as_json(), "read": log.as_json(), "stop": stop.as_json(), "page": written and str(written)}
+    content["first"] = odd._asdict() if (odd := clinic.first(diagnosis, log)) else None
     for finding in content["findings"]:
         finding["pictures"] = clinic.pictures(log, finding["since_step"])
     show.result(content, json, lambda: verdict.diagnosis(diagnosis, log, stop, str(written or "")))

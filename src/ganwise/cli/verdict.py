@@ -14,6 +14,7 @@ from ganwise.doctor import Diagnosis
 from ganwise.doctor.gather import Log
 from ganwise.doctor.meaning import MEANINGS, headline, in_order, in_words, options
 from ganwise.doctor.stop import Advice
+from ganwise.report.clinic import first as odd_settings
 from ganwise.types import Finding, Remedy
 
 INDENT = 4
@@ -29,6 +30,8 @@ def diagnosis(found: Diagnosis, log: Log, stop: Advice, page: str = "") -> None:
     if found.findings and log.recipe and any(one.remedies for one in found.findings):
         heading("What to do first")
         console.print(f"  {shlex.join(['ganwise', 'doctor', log.path, '--heal'])}", markup=False, soft_wrap=True)
+        if odd := odd_settings(found, log):
+            _remedy(odd, first=True, ours=True)
     if stop.now:
         heading("Stop now")
         console.print(Padding(Text(stop.because), (0, 0, 0, 2)))

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganwise.artifacts import RunDirectory, write_bytes
-from ganwise.doctor import Diagnosis
+from ganwise.doctor import Diagnosis, prescribe
 from ganwise.doctor.gather import Log
 from ganwise.doctor.meaning import MEANINGS, Meaning, headline, in_order, in_words, options
+from ganwise.doctor.slips import slip
 from ganwise.doctor.stop import Advice
 from ganwise.doctor.traits import Traits
 from ganwise.report import grids, looks, words
@@ -69,6 +70,13 @@ def pictures(log: Log, since: int) -> list[dict[str, Any]]:
     return [{"name": shot.name, "step": shot.step, "path": str(shot.path)} for shot in found]
 
 
+def first(diagnosis: Diagnosis, log: Log) -> Remedy | None:
+    """What comes before the findings' own remedies: settings of a sick run of ours that no recipe of the catalog comes near."""
+    if log.recipe is None or not diagnosis.findings or (odd := slip(log.recipe)) is None:
+        return None
+    return next(iter(prescribe(log.recipe, odd)), None)
+
+
 def steps(remedies: Sequence[Remedy], run: Run | None) -> list[Step]:
     """The remedies in their order, as commands for a run of ours."""
     again = words.train_again(run) if run and run.told.get("steps") and run.told.get("data") else ""
@@ -91,6 +99,7 @@ def context(diagnosis: Diagnosis, log: Log, stop: Advice) -> dict[str, Any]:
         "log": log,
         "stop": stop,
         "run": run,
+        "first": steps([odd], run)[0] if (odd := first(diagnosis, log)) else None,
         "heal": shlex.join(["ganwise", "doctor", log.path, "--heal"]) if run else "",
         "cases": [_case(finding, log, run, traits) for finding in in_order(diagnosis.findings)],
         "overview": [] if diagnosis.findings else looks.overview(log.records, traits),
