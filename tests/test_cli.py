@@ -25,7 +25,7 @@ PROGRAM = [sys.executable, "-m", "ganwise"]
 def _run(folder: Path, cache: Path, *arguments: object) -> Answer:
     environment = os.environ | {"GANWISE_CACHE": str(cache)}
     command = [*PROGRAM, *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=580)
     return Answer(done.returncode, done.stdout, done.stderr)
 
 

@@ -203,7 +203,7 @@ def test_the_json_has_the_contracts_fields() -> None:
     content = json.loads(json.dumps(diagnose(run(spread=lambda t: 0.1), RECIPE).as_json()))
     assert content.keys() == {"verdict", "findings", "not_judged"}
     found = content["findings"][0]
-    assert found.keys() == {"problem", "severity", "since_step", "evidence", "remedies", "sources"}
+    assert found.keys() >= {"problem", "severity", "since_step", "evidence", "remedies", "sources", "why", "if_nothing"}
     assert found["remedies"][0].keys() == {"change", "because", "sources"}
 
 
