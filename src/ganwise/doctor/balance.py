@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
+from statistics import fmean, median
 
 from ganwise.doctor import remedies
 from ganwise.doctor.gradients import drifts
-from ganwise.doctor.series import Series, judged, lasting, lasting_above, smoothed, together
-from ganwise.doctor.thresholds import BLIND, LEAD, MARGIN, OVERFIT, PACES, PINNED, PINNED_STEPS, SIGNED, SURE, WINDOW_RECORDS
+from ganwise.doctor.series import Series, judged, lasting, lasting_above, recovering, smoothed, together
+from ganwise.doctor.thresholds import (
+    BLIND,
+    DEAD,
+    LEAD,
+    MARGIN,
+    OVERFIT,
+    PACES,
+    PINNED,
+    PINNED_STEPS,
+    SIGNED,
+    SURE,
+    WINDOW_RECORDS,
+)
 from ganwise.doctor.traits import Traits
 from ganwise.types import Finding, Record, Remedy, Verdict
 
@@ -37,7 +49,8 @@ def _leading(records: Sequence[Record], traits: Traits) -> Sign | None:
         return None
     now = median(value for step, value in values if step >= since)
     evidence = f"D's loss is {min(now, 9999):.0f} times smaller than G's since step {since:,} (limit {LEAD:g}): D has won"
-    return "failing", since, evidence, remedies.weaker(traits), _PRACTICE
+    severity: Verdict = "warning" if recovering(records, traits) and now < 1 / DEAD else "failing"
+    return severity, since, evidence, remedies.weaker(traits), _PRACTICE
 
 
 def leads(records: Sequence[Record], traits: Traits) -> Series:
@@ -67,13 +80,26 @@ def _sure(records: Sequence[Record], traits: Traits) -> Sign | None:
         if since is not None:
             now = median(value for step, value in values if step >= since)
             evidence = f"D {what.format(now)} since step {since:,} (limit {SURE:.0%}; medians)"
-            return "warning", since, evidence, remedies.weaker(traits), _FRAMEWORK
+            severity: Verdict = "failing" if _spotless(records, traits, since) else "warning"
+            return severity, since, evidence, remedies.weaker(traits), _FRAMEWORK
     return None
 
 
+def _spotless(records: Sequence[Record], traits: Traits, since: int) -> bool:
+    """Right on held-out samples too: no D that knows its data by heart, but supports that do not meet."""
+    held = [value for step, value in judged(records, traits, "accuracy_held") if step >= since]
+    return len(held) >= WINDOW_RECORDS and fmean(held) >= SURE and not recovering(records, traits)
+
+
 def _blind(records: Sequence[Record], traits: Traits) -> Sign | None:
-    """Fooled by nearly every fake: the generator has found a hole, not the data."""
-    if traits.critic:
+    """Fooled by nearly every fake: the generator has found a hole, not the data.
+
+    A D that scores fakes below real samples has only its zero in the wrong place, as in the first steps of healthy runs.
+    """
+    sign = -1 if traits.energy else 1
+    scores = together(records, traits, "score_real", "score_fake")
+    gaps = smoothed([(step, sign * (fake - real)) for step, (real, fake) in scores])
+    if traits.critic or (gaps and lasting_above(gaps, 0.0) is None):
         return None
     values = smoothed(judged(records, traits, "accuracy_fake"))
     since = lasting(values, BLIND, share_only=True)
@@ -126,5 +152,5 @@ def _unpaced(records: Sequence[Record], traits: Traits) -> Sign | None:
                 f"{faster}'s weights move {times:.0f} times as far as the other player's since step {since:,} (limit {PACES:g})"
             )
             cures = remedies.weaker(traits) if faster == "D" else remedies.keener(traits)
-            return "warning", since, evidence, cures, _FRAMEWORK
+            return "failing", since, evidence, cures, _FRAMEWORK
     return None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from ganwise.doctor import remedies
-from ganwise.doctor.series import judged, lasting, lasting_above, series, smoothed
+from ganwise.doctor.series import judged, lasting, lasting_above, recovering, series, smoothed
 from ganwise.doctor.thresholds import (
     DEAD,
     EARLY_RECORDS,
@@ -37,9 +37,9 @@ def vanishing_gradient(records: Sequence[Record], traits: Traits) -> Finding | N
 def _fading(records: Sequence[Record], traits: Traits, player: str, name: str) -> Finding | None:
     values, looked = series(records, name), judged(records, traits, name)
     early = [value for step, value in values if step <= EARLY_SHARE * values[-1][0]]
-    if len(looked) < WINDOW_RECORDS or len(early) < EARLY_RECORDS:
+    if len(looked) < WINDOW_RECORDS:
         return None
-    usual = median(early)
+    usual = median(early) if len(early) >= EARLY_RECORDS else 0.0  # a gradient of zero needs no comparison
     for limit in (DEAD, FADING):
         since = lasting(looked, limit * usual)
         now = [value for step, value in looked if since is not None and step >= since]
@@ -67,7 +67,8 @@ def _flat(records: Sequence[Record], traits: Traits) -> Finding | None:
     if since is None:
         return None
     evidence = f"for {median(v for s, v in values if s >= since):.0%} of the fakes the generator's loss has no slope since step"
-    return _finding(traits, "failing", since, f"{evidence} {since:,} (limit {FLAT:.0%})")
+    severity: Verdict = "warning" if recovering(records, traits) else "failing"
+    return _finding(traits, severity, since, f"{evidence} {since:,} (limit {FLAT:.0%})")
 
 
 def _dead(records: Sequence[Record], traits: Traits) -> Finding | None:
@@ -87,9 +88,9 @@ def _silent(records: Sequence[Record], traits: Traits) -> Finding | None:
     losses = judged(records, traits, "loss_d")
     early = [abs(value) for step, value in series(records, "loss_d") if losses and step <= EARLY_SHARE * losses[-1][0]]
     critic = traits.loss == "wasserstein" or (not traits.loss and not traits.recipe and drifts(losses))
-    if not critic or len(early) < EARLY_RECORDS or len(losses) < WINDOW_RECORDS:
+    if not critic or len(losses) < WINDOW_RECORDS:
         return None
-    usual = sum(early) / len(early)
+    usual = sum(early) / len(early) if len(early) >= EARLY_RECORDS else 0.0
     values = smoothed([(step, abs(value)) for step, value in losses])
     since = lasting(values, max(FLAT_CRITIC * usual, ROUNDING), share_only=True)
     if since is None:

@@ -9,6 +9,7 @@ from ganwise.doctor.thresholds import (
     BEGAN_OPENS,
     CHUNK_RECORDS,
     CHUNKS,
+    OPENS,
     TOLERANCE,
     WARM_UP_SHARE,
     WARM_UP_STEPS,
@@ -38,6 +39,11 @@ def opened(records: Sequence[Record], traits: Traits) -> int:
     """The first step at which samples should be diverse."""
     usual = warmed_up(records, traits)
     return max(usual, BEGAN_OPENS) if traits.dial and not traits.coarse else usual
+
+
+def recovering(records: Sequence[Record], traits: Traits) -> bool:
+    """Whether a minimax run is so young that a generator to which D leaves no slope may come back, as healthy ones do."""
+    return traits.saturates and traits.running and bool(records) and records[-1].step < OPENS
 
 
 def lasting(values: Series, limit: float, share_only: bool = False) -> int | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite
+from math import inf, isfinite
 from statistics import fmean, median, pstdev
 
 from ganwise.doctor import remedies
-from ganwise.doctor.gradients import drifts
+from ganwise.doctor.diversity import mode_collapse
+from ganwise.doctor.gradients import drifts, vanishing_gradient
 from ganwise.doctor.series import Series, judged, lasting_above, series, smoothed, warmed_up
 from ganwise.doctor.thresholds import (
     BLOWN,
@@ -20,8 +21,10 @@ from ganwise.doctor.thresholds import (
     HASTY,
     LARGE,
     RESTLESS,
+    RUNAWAY,
     SPIKE,
     SPIKES,
+    STEEP,
     SWOLLEN,
     WINDOW_RECORDS,
     WINDOW_SHARE,
@@ -74,12 +77,12 @@ def _above(values: Series, limit: float, words: Callable[[float], str], severity
 def _growing(records: Sequence[Record], traits: Traits) -> Sign | None:
     for key, player in PLAYERS.items():
         early = _early(records, f"grad_{key}")
-        if early is None:
-            continue
-        said = f"early it was {early:.2g}"
+        most = RUNAWAY if traits.recipe else inf
+        limit = most if early is None else min(most, max(GRADIENT, GROWN * early))
+        said = "early too few were recorded" if early is None else f"early it was {early:.2g}"
         grown = _above(
             judged(records, traits, f"grad_{key}"),
-            max(GRADIENT, GROWN * early),
+            limit,
             lambda now, player=player, said=said: f"the {player}'s gradient norm is {now:.2g} ({said})",  # type: ignore[misc]
         )
         if grown:
@@ -99,6 +102,10 @@ def _blown(records: Sequence[Record], traits: Traits) -> Sign | None:
 
 
 def _swelling(records: Sequence[Record], traits: Traits) -> Sign | None:
+    slopes = judged(records, traits, "sigma_d")
+    steep = _above(slopes, STEEP, lambda now: f"the discriminator's top singular value is {now:.3g}")
+    if steep:
+        return steep
     for key, player in PLAYERS.items():
         early = _early(records, f"sigma_{key}")
         if early:
@@ -119,11 +126,11 @@ def _hasty(records: Sequence[Record], traits: Traits) -> Sign | None:
         grown = [value for _, value in series(early, f"sigma_{key}")]
         if grown and max(grown) > LARGE:
             said = f"the {player}'s top singular value is {max(grown):.3g} while the run warms up (limit {LARGE:g})"
-            return "warning", early[0].step, f"{said}: its first steps were too long"
+            return _harm(records, traits), early[0].step, f"{said}: its first steps were too long"
         moves = [] if traits.critic else [value for _, value in series(early, f"update_{key}")]
         if len(moves) >= WINDOW_RECORDS and median(moves) > HASTY:
             said = f"one update moves the {player} by {median(moves):.1%} of its weights' norm while the run warms up"
-            return "warning", early[0].step, f"{said} (limit {HASTY:.0%})"
+            return _harm(records, traits), early[0].step, f"{said} (limit {HASTY:.0%})"
         hasty = _above(
             [] if traits.critic else judged(records, traits, f"update_{key}"),
             HASTY,
@@ -133,6 +140,12 @@ def _hasty(records: Sequence[Record], traits: Traits) -> Sign | None:
         if hasty:
             return hasty
     return None
+
+
+def _harm(records: Sequence[Record], traits: Traits) -> Verdict:
+    """How bad too long first steps were: some runs come through them, and in others the generator is dead or collapsed since."""
+    harmed = (look(records, traits) for look in (vanishing_gradient, mode_collapse))
+    return "failing" if any(found and found.severity == "failing" for found in harmed) else "warning"
 
 
 def _restless(records: Sequence[Record], traits: Traits) -> Sign | None:

@@ -7,7 +7,8 @@ value, plausible and not yet calibrated.
 from __future__ import annotations
 
 # When a look counts.
-WARM_UP_STEPS, WARM_UP_SHARE = 200, 0.1  # (O) neither is judged: the first steps of healthy runs look like sick ones
+WARM_UP_STEPS, WARM_UP_SHARE = 100, 0.1  # (C) neither is judged: the first steps of healthy runs look like sick ones. With 100
+# as with 200 no healthy run of the ward's calibration part raises an alarm, and short sick ones are known sooner
 WINDOW_STEPS, WINDOW_SHARE, WINDOW_RECORDS = 500, 0.2, 3  # (O) a sign has to last this long, of a short run a fifth
 TOLERANCE = 0.1  # (O) share of records in a lasting sign that may look healthy
 EARLY_SHARE, EARLY_RECORDS = 0.2, 5  # (O) the part of a run that later gradients are compared with
@@ -35,7 +36,8 @@ LEAD = 12.5  # (C) G's loss over D's. 25 traces of CIFAR-10: healthy runs reach 
 PINNED_STEPS, PINNED = 500, 1e-3  # (O) BEGAN's k at 0 or 1 for so long; healthy k leaves 0 within tens of steps
 OVERFIT = 0.3  # (O) accuracy on training data over that on held-out data; BigGAN's D: above .98 against .50 to .55 (L)
 SIGNED = 0.8  # (O) mean sign of D on training images; ADA steers .6 (L), above which a discriminator overfits
-PACES = 15.0  # (C) one player's |dW| / |W| over the other's: healthy .4 to 1.3 in the ward, strong players from 31 on
+PACES = 15.0  # (C) one player's |dW| / |W| of a step over the other's: healthy at most 2 in the ward, which five updates of D in
+# a step (L, miyato2018sngan) make 10; a player made strong has 27 in the median
 BLIND = 0.1  # (O) accuracy on fakes of a discriminator that takes them for real
 
 # Instability.
@@ -45,6 +47,10 @@ BLOWN = 100.0  # (O) |loss| against its early median, of losses whose scores don
 SWOLLEN = 10.0  # (O) top singular value against its early median
 HASTY = 0.05  # (C) |dW| / |W| of one update, without a critic's clipping. The ward's calibration part: healthy up to .02
 LARGE = 10.0  # (C) top singular value while the run warms up: healthy up to 5.6 in the ward, rates times 100 from 12 on
+STEEP = 33.0  # (C) the same of D, at any time: healthy up to 8.5 in the ward, a D that wins 14, overshooting rates and loose
+# clipping 65 and more; about the geometric middle of the last two
+RUNAWAY = 1e3  # (C) gradient norm of a loss that is a mean, whatever it was early: an SNGAN on CIFAR-10 reaches 149, EBGAN with a
+# margin of 10,000 has 5,000
 RESTLESS, ERRATIC = 0.85, 1.0  # (C) deviation of D's loss over its mean: warning, failing. A working run's has low variance (L,
 # ganhacks). Of 64 published logs the healthy reach .76, those that break off among losses without a critic begin at .70
 MARGIN = 1.0  # hinge: D has won only where fakes score beyond the margin, which it stops to push
@@ -62,8 +68,8 @@ UNDAMPED = 0.8  # (O) size of the swings in the later half over those in the ear
 ESTIMATE = 2.0  # (O) a critic's distance against its early median
 
 # Memorization.
-COPYING, COPIES = 0.95, 0.8  # (O) nearest training image against that of test images: warning, failing. In the ward's records
-# healthy runs have 1.1 or more, those with 1 to 32 images .82 or less
+COPYING, COPIES = 0.95, 0.9  # (C) nearest training image against that of test images: warning, failing where two signs agree. In
+# the ward's records healthy runs have 1.1 or more by both, those that copy .75 or less
 
 # Remedies.
 FASTEST = 1e-3  # (O) the largest learning rate in the catalog: half of an absurd one would still be absurd
