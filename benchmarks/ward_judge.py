@@ -164,7 +164,10 @@ def share(hits: int, n: int) -> str:
 
 
 class Summary(NamedTuple):
-    """Of one part: right alarms among the sick, alarms among the healthy (at the end, at any moment), and the delays."""
+    """Of one part: right alarms among the sick, alarms among the healthy (at the end, at any moment), and the delays.
+
+    A sick run without a right alarm has the longest delay: 1.
+    """
 
     sick: int
     right: int
@@ -182,7 +185,7 @@ def summary(said: Sequence[Said], part: Part) -> Summary:
     mine = [one for one in said if one.part == part]
     sick = [one for one in mine if one.standing == "sick"]
     healthy = [one for one in mine if one.standing == "healthy"]
-    delays = tuple(one.delay for one in sick if one.delay is not None)
+    delays = tuple(1.0 if one.delay is None else one.delay for one in sick)
     alarmed, ever = (sum(bool(one.problems) for one in healthy), sum(one.first is not None for one in healthy))
     return Summary(len(sick), sum(one.right for one in sick), len(healthy), alarmed, ever, delays)
 
@@ -196,13 +199,19 @@ class Healed(NamedTuple):
 
 
 def healed(healing: Sequence[Row], outcomes: Sequence[Row]) -> list[Healed]:
-    """A healed run is no longer sick, and its score is within `HEALED` times that of the twin with the same seed."""
+    """A healed run is no longer sick, and its score is within `HEALED` times that of the twin with the same seed.
+
+    Runs that turn out not to have been sick, now that all twins are made, are left out.
+    """
+    standing = standings(outcomes)
     twins: dict[str, list[Row]] = {}
     for row in outcomes:
         if not row["injection"]:
             twins.setdefault(row["cell"], []).append(row)
     found = []
     for row in healing:
+        if standing.get(row["name"]) != "sick":
+            continue
         twin = next(one for one in twins[row["cell"]] if one["seed"] == row["seed"])
         mine, theirs = score(row["outcome"]), score(twin["outcome"])
         sick = _sick({**row, "finite": bool(row["outcome"])}, twins[row["cell"]])

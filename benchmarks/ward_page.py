@@ -48,7 +48,7 @@ def results(said: Sequence[Said]) -> str:
 
 def _part(said: Sequence[Said], part: Part) -> str:
     found = summary(said, part)
-    delay = "none" if found.delay is None else f"{found.delay:.0%} of the run, of the {len(found.delays)} with a right alarm"
+    delay = "none" if found.delay is None else f"{found.delay:.0%} of the run; one that never is counts as the whole run"
     lines = [
         f"## The {part} part\n",
         f"- right problem named at the end: {share(found.right, found.sick)} of the sick runs",
