@@ -11,6 +11,7 @@ from torch import Tensor
 from ganwise.metrics.estimate import Array, Estimate, around, tensors
 
 LEAST = 50
+STRIPS = 4
 
 
 class _Bures(NamedTuple):
@@ -65,7 +66,7 @@ def _bures_of_samples(x: Tensor, y: Tensor) -> _Bures:
 
 def _bures_of_moments(x: Tensor, y: Tensor) -> _Bures:
     """From the F x F covariances, by two symmetric eigenproblems: no matrix square root, and singular ones are no trouble."""
-    sx, sy = x.T @ x / (len(x) - 1), y.T @ y / (len(y) - 1)
+    sx, sy = _gram(x) / (len(x) - 1), _gram(y) / (len(y) - 1)
     values, vectors = _eigen(sx)
     root = (vectors * values.sqrt()) @ vectors.T
     inverse = (vectors * _inverse(values).sqrt()) @ vectors.T
@@ -74,6 +75,17 @@ def _bures_of_moments(x: Tensor, y: Tensor) -> _Bures:
     of_x = _squared_lengths(x, inverse @ (vectors * values.pow(0.25)))
     of_y = _squared_lengths(y, root @ (vectors * _inverse(values).pow(0.25)))
     return _Bures(float(values.sqrt().sum()), of_x, of_y)
+
+
+def _gram(x: Tensor) -> Tensor:
+    """``x.T @ x``, the products on and above the diagonal alone, in strips: .6 of the time at 1,280 columns."""
+    wide = x.shape[1]
+    found, strip = x.new_empty(wide, wide), -(-wide // STRIPS)
+    for start in range(0, wide, strip):
+        rows = slice(start, start + strip)
+        block = x[:, rows].T @ x[:, start:]
+        found[rows, start:], found[start:, rows] = block, block.T
+    return found
 
 
 def _eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
