@@ -27,7 +27,7 @@ DEAD, FADING = 1e-3, 1e-2  # (O) of the early median gradient; five orders of ma
 SURE = 0.99  # (O) accuracy of a discriminator that has won
 FLAT = 0.95  # (O) share of fakes at which the generator's loss has no slope
 UNITS = 0.9  # (C) share of a player's ReLU units that nothing sets off: healthy up to .11 in the ward, killed ones 1
-ROUNDING = 1e-6  # of a critic's mean |loss|: float32 at scores of order one can't tell it from 0
+ROUNDING = 1e-6  # (O) of a critic's mean |loss|: float32 at scores of order one can't tell it from 0
 FLAT_CRITIC = 1e-3  # (O) of the early |loss| of a critic: WGAN-WC of the traces loses five orders, WGAN-GP less than one
 
 # Imbalance.
@@ -53,16 +53,12 @@ RUNAWAY = 1e3  # (C) gradient norm of a loss that is a mean, whatever it was ear
 # margin of 10,000 has 5,000
 RESTLESS, ERRATIC = 0.85, 1.0  # (C) deviation of D's loss over its mean: warning, failing. A working run's has low variance (L,
 # ganhacks). Of 64 published logs the healthy reach .76, those that break off among losses without a critic begin at .70
-MARGIN = 1.0  # hinge: D has won only where fakes score beyond the margin, which it stops to push
+MARGIN = 1.0  # (L) lim2017geometric's hinge: D has won only where fakes score beyond the margin, which it stops to push
 
 # Non-convergence.
-LAST = 1.3  # the last evaluation over the best: what issue 6 calls failing; one evaluation alone is a warning only
-WORSE, RECENT, AGED = (
-    1.25,
-    3,
-    3,
-)  # (C) best of the last evaluations over the best of all, which is so much older: traces
-NEVER_FID = 200.0  # (L) what issue 6 counts as a run that never learned; FID of CIFAR-10 noise is above 300
+LAST = 1.3  # the last evaluation over the best: (O) what the study of traces counts as failing; one evaluation alone is a warning only
+WORSE, RECENT, AGED = 1.25, 3, 3  # (C) best of the last evaluations over the best of all, which is so much older: traces
+NEVER_FID = 200.0  # (O) what the study of traces counts as a run that never learned
 CYCLE, CYCLES = 0.5, 3  # (O) autocorrelation at one period, and how many periods have to be seen
 UNDAMPED = 0.8  # (O) size of the swings in the later half over those in the earlier
 ESTIMATE = 2.0  # (O) a critic's distance against its early median
@@ -75,8 +71,8 @@ COPYING, COPIES = 0.95, 0.9  # (C) nearest training image against that of test i
 FASTEST = 1e-3  # (O) the largest learning rate in the catalog: half of an absurd one would still be absurd
 
 # When to stop: see `stop`. (C) conformal on 64 published logs, benchmarks/traces.py
-STOP_RUNS, STOP_SPARED, GAIN = 64, 3, 0.02  # runs, how many of them may exceed the bounds, what counts as better
-STOP_AGE = 5  # evaluations since the best
-STOP_RATIO = 1.15  # of the last evaluations' best to the best of all
+STOP_RUNS, STOP_SPARED, GAIN = 64, 3, 0.02  # (C) runs, how many of them may exceed the bounds, what counts as better
+STOP_AGE = 5  # (C) evaluations since the best
+STOP_RATIO = 1.15  # (C) of the last evaluations' best to the best of all
 STOP_NOISE = 1.0  # (O) typical steps between two evaluations that count for nothing
-STOP_WON = 35_000  # steps for which D's lead has lasted
+STOP_WON = 35_000  # (C) steps for which D's lead has lasted
