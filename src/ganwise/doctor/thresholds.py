@@ -56,7 +56,7 @@ RESTLESS, ERRATIC = 0.85, 1.0  # (C) deviation of D's loss over its mean: warnin
 MARGIN = 1.0  # (L) lim2017geometric's hinge: D has won only where fakes score beyond the margin, which it stops to push
 
 # Non-convergence.
-LAST = 1.3  # the last evaluation over the best: (O) what the study of traces counts as failing; one evaluation alone is a warning only
+LAST = 1.3  # (O) the last evaluation over the best, as the study of traces counts failing; one alone is a warning
 WORSE, RECENT, AGED = 1.25, 3, 3  # (C) best of the last evaluations over the best of all, which is so much older: traces
 NEVER_FID = 200.0  # (O) what the study of traces counts as a run that never learned
 CYCLE, CYCLES = 0.5, 3  # (O) autocorrelation at one period, and how many periods have to be seen
