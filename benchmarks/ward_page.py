@@ -27,7 +27,7 @@ page's table as data: which problems count as a right answer to which injection 
 was calibrated on these runs. `benchmarks/ward.py` makes the runs, judges them, heals them and writes this page.
 
 The test part was set aside, but it is not strictly unseen: figures of it stood on this page while thresholds were calibrated on
-the other part, and whoever calibrated them read its summary once, by their word after the last threshold was set; no record of it.
+the other part, and whoever calibrated them read its summary once, by their word after the last one was set; no record of it.
 """
 
 
