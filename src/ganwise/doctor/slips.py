@@ -6,17 +6,12 @@ from math import inf
 
 from ganwise import ramp
 from ganwise.catalog import AUTO, options
-from ganwise.doctor.thresholds import FASTEST
+from ganwise.doctor.thresholds import BATCH, FASTEST, FASTEST_SGD, FEWEST, HEAVY, HURRIED, LOPSIDED, STRAYED
 from ganwise.doctor.traits import Traits
 from ganwise.recipe import Choice, Recipe
 from ganwise.types import Remedy, Value
 
-USUAL = {"adam": FASTEST, "rmsprop": FASTEST, "sgd": 0.1}  # the largest rates of the catalog, and goodfellow2014gan's (L)
-RATE = 4.0  # (O) times the usual rate
-LOPSIDED = 10.0  # (O) one player's rate over the other's: heusel2017ttur's time scales are 4 apart at most
-HEAVY = 0.9  # (O) momentum that is not Adam's
-FEWEST, BATCH = 8, 64  # (O) samples of a batch: the least, and what takes its place
-OPTION = 300.0  # (O) times an option's default, or so small a share of it; the catalog's recipes keep within 100
+USUAL = {"adam": FASTEST, "rmsprop": FASTEST, "sgd": FASTEST_SGD}
 
 Changes = dict[str, Value]
 PLAYERS = ("discriminator", "generator")
@@ -40,7 +35,7 @@ def _rates(recipe: Recipe) -> Changes:
     usual = {one: USUAL[getattr(schedule, one).name] for one in PLAYERS}
     slow, fast = sorted(PLAYERS, key=lambda one: _most(rates[one]))
     if schedule.discriminator.name != schedule.generator.name or _most(rates[fast]) < LOPSIDED * _most(rates[slow]):
-        slips = [one for one in PLAYERS if _most(rates[one]) > RATE * usual[one]]
+        slips = [one for one in PLAYERS if _most(rates[one]) > HURRIED * usual[one]]
         return {f"schedule.{one}.learning_rate": ramp.scaled(rates[one], 1.0, usual[one]) for one in slips}
     even: Changes = {f"schedule.{one}.learning_rate": ramp.scaled(rates[fast], 1.0, usual[one]) for one in PLAYERS}
     steps = [f"schedule.{one}_steps" for one in PLAYERS if getattr(schedule, f"{one}_steps") > 1]
@@ -76,4 +71,4 @@ def _strays(value: Value, default: Value) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not isinstance(default, (int, float)) or not default:
         return False
     ratio = abs(value / default)
-    return max(ratio, 1 / ratio if ratio else inf) > OPTION
+    return max(ratio, 1 / ratio if ratio else inf) > STRAYED

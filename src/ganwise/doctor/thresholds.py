@@ -70,6 +70,14 @@ COPYING, COPIES = 0.95, 0.9  # (C) nearest training image against that of test i
 # Remedies.
 FASTEST = 1e-3  # (O) the largest learning rate in the catalog: half of an absurd one would still be absurd
 
+# Slips: settings that no recipe of the catalog comes near.
+FASTEST_SGD = 0.1  # (L) goodfellow2014gan's rate, the catalog's largest without Adam or RMSprop
+HURRIED = 4.0  # (O) times the largest rate
+LOPSIDED = 10.0  # (O) one player's rate over the other's: heusel2017ttur's time scales are 4 apart at most
+HEAVY = 0.9  # (O) momentum that is not Adam's
+FEWEST, BATCH = 8, 64  # (O) samples of a batch: the least, and what takes its place
+STRAYED = 300.0  # (O) times an option's default, or so small a share of it; the catalog's recipes keep within 100
+
 # When to stop: see `stop`. (C) conformal on 64 published logs, benchmarks/traces.py
 STOP_RUNS, STOP_SPARED, GAIN = 64, 3, 0.02  # (C) runs, how many of them may exceed the bounds, what counts as better
 STOP_AGE = 5  # (C) evaluations since the best
