@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from ganwise.study.statistics import holm, rank, t_quantile, t_tail
+from ganwise.study.statistics import holm, rank
+from ganwise.study.tails import t_quantile, t_tail
 
 
 # two-sided quantiles of Student's T as printed in every textbook's table

@@ -23,7 +23,7 @@ from ganwise.networks.labels import Stack
 from ganwise.recipe import Recipe, Schedule
 from ganwise.reproduce.plots import COLORS, panels, save
 from ganwise.reproduce.work import Cell, Conclusion, Figure, Interrupted, Row, Scale, Verdict, Work
-from ganwise.study.statistics import t_quantile
+from ganwise.study.tails import t_quantile
 from ganwise.train import train
 
 WEIGHTS, MEANS, DEVIATIONS = (0.33, 0.67), (-1.0, 2.0), (0.255, 1.415)

@@ -27,7 +27,7 @@ from ganwise.reproduce.original import flat
 from ganwise.reproduce.original_pictures import schedule
 from ganwise.reproduce.plots import panels, save
 from ganwise.reproduce.work import Cell, Conclusion, Figure, Row, Scale, Verdict, Work
-from ganwise.study.statistics import t_quantile
+from ganwise.study.tails import t_quantile
 from ganwise.types import Record, Unusable
 
 PUBLISHED, ERROR = 2057.0, 26.0

@@ -22,7 +22,7 @@ from ganwise.recipe import Choice, Recipe, change
 from ganwise.reproduce import sets, training
 from ganwise.reproduce.plots import COLORS, panels, save
 from ganwise.reproduce.work import Cell, Conclusion, Figure, Row, Scale, Verdict, Work
-from ganwise.study.statistics import t_quantile
+from ganwise.study.tails import t_quantile
 from ganwise.types import Record
 
 MODES = 1_000

@@ -22,7 +22,7 @@ from ganwise.objective import Objective, Output, Pass
 from ganwise.recipe import Recipe, Schedule
 from ganwise.reproduce import theory_pictures, training
 from ganwise.reproduce.work import Cell, Conclusion, Figure, Row, Scale, Verdict, Work
-from ganwise.study.statistics import t_quantile
+from ganwise.study.tails import t_quantile
 from ganwise.train import Batches, move, play
 from ganwise.types import Record
 

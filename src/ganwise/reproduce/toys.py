@@ -19,7 +19,7 @@ from ganwise.recipe import Recipe, change
 from ganwise.reproduce import training
 from ganwise.reproduce.plots import COLORS, panels, save
 from ganwise.reproduce.work import Cell, Conclusion, Figure, Row, Scale, Verdict, Work
-from ganwise.study.statistics import t_quantile
+from ganwise.study.tails import t_quantile
 from ganwise.types import Record, Value
 
 TOYS = {"ring-8": "ring", "grid-25": "grid"}

@@ -1,18 +1,29 @@
-"""Who is better, and is it certain: means over seeds with intervals, and ties where the difference may be chance."""
+"""Who is better, and is it certain: means over seeds with intervals, ties where the difference may be chance, what settles it."""
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from ganwise.study import bootstrap
+from ganwise.study.spread import Spread, spread_of
+from ganwise.study.tails import t_quantile, t_tail
+
+POWER = 0.8
+"""Chance that the seeds asked for make a difference as large as the one seen significant."""
+MOST_SEEDS = 1000
+"""More than this many seeds will not settle anything."""
+
 
 class Standing(NamedTuple):
     """A candidate's place: the mean over its seeds on the log scale that ranks, a 95 % interval of it, with whom it may be tied.
 
-    The interval is None where no candidate has a second seed: then nothing is known of how much seeds differ.
+    The interval is None where no candidate has a second seed: then nothing is known of how much seeds differ. ``rank_low`` and
+    ``rank_high`` are the best and the worst rank that other seeds and other samples may have given it (see `bootstrap.ranks`).
     """
 
     name: str
@@ -21,24 +32,19 @@ class Standing(NamedTuple):
     low: float | None
     high: float | None
     tied_with: tuple[str, ...]
+    rank_low: int
+    rank_high: int
 
 
-def t_tail(t: float, df: int) -> float:
-    """P(|T| > t) for Student's T, by quadrature of its density after the substitution T = sqrt(df) tan(angle)."""
-    angle, step = np.linspace(math.atan(abs(t) / math.sqrt(df)), math.pi / 2, 2001, retstep=True)
-    density = np.cos(angle) ** (df - 1)
-    simpson = density[0] + density[-1] + 4 * density[1:-1:2].sum() + 2 * density[2:-1:2].sum()
-    constant = math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)) / math.sqrt(math.pi)
-    return float(2 * constant * simpson * step / 3)
+class Undecided(NamedTuple):
+    """What would decide between the leader and the one nearest to it among those it is tied with.
 
+    ``more_seeds`` for each of the two, and what they cost together, in seconds; None where no number of seeds can be named.
+    """
 
-def t_quantile(tail: float, df: int) -> float:
-    """t with P(|T| > t) = tail, by bisection."""
-    low, high = 0.0, 1e6
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_tail(middle, df) > tail else (low, middle)
-    return high
+    pair: tuple[str, str]
+    more_seeds: int | None
+    more_seconds: float | None
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -51,39 +57,104 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
-def rank(values: Mapping[str, Sequence[float]], lower_is_better: bool, noise: float, level: float = 0.05) -> list[Standing]:
+def rank(
+    values: Mapping[str, Sequence[float]],
+    lower_is_better: bool,
+    noise: float,
+    level: float = 0.05,
+    samples: Mapping[str, Sequence[float]] | None = None,
+    seeds: Mapping[str, Sequence[int]] | None = None,
+) -> list[Standing]:
     """Candidates from best to worst by the mean over seeds of the log of their score.
 
     Scores such as KID vary in proportion to their size, so they are compared as log(score + noise), where ``noise`` is the
     size of score that the test set itself can't tell from zero. A tie means: after Holm's correction no difference at ``level``.
-    With a single seed everywhere nothing can be told apart, and all are tied.
+    With a single seed everywhere nothing can be told apart, and all are tied. Where ``seeds`` names the seed of each value and
+    all candidates share them, they are compared seed by seed if seeds are seen to matter.
+
+    ``samples`` holds each score's standard error from its finite samples; it widens the intervals of the ranks only, since all
+    candidates are scored on the same test samples.
     """
-    logs = {name: np.log(np.maximum(np.asarray(v, float), 0) + noise) for name, v in values.items()}
-    order = sorted(logs, key=lambda name: logs[name].mean() * (1 if lower_is_better else -1))
-    errors, df = _errors(logs)
-    pairs = [(a, b) for i, a in enumerate(order) for b in order[i + 1 :]]
-    p = [_p_value(logs[a].mean() - logs[b].mean(), math.hypot(errors[a], errors[b]), df) for a, b in pairs]
-    tied = {pair for pair, value in zip(pairs, holm(p), strict=True) if value >= level}
-    reach = t_quantile(level, df) if df else 0.0
+    logs = _logs(values, noise)
+    order = _order(logs, lower_is_better)
+    spread = spread_of(logs, seeds)
+    tied = _ties(logs, order, spread, level)
+    ranks = bootstrap.ranks(logs, order, spread, {} if samples is None else _relative(samples, values, noise), level)
+    reach = t_quantile(level, spread.df) if spread.df else 0.0
     standings = []
     for place, name in enumerate(order, 1):
-        mean, half = float(logs[name].mean()), reach * errors[name] if df else 0.0
-        low, high = (_score(mean + side * half, noise) if df else None for side in (-1, 1))
+        mean, half = float(logs[name].mean()), reach * spread.errors[name] if spread.df else 0.0
+        low, high = (_score(mean + side * half, noise) if spread.df else None for side in (-1, 1))
         others = tuple(o for o in order if (name, o) in tied or (o, name) in tied)
-        standings.append(Standing(name, place, _score(mean, noise), low, high, others))
+        # a tie is a statement about ranks, too: neither may contradict the other
+        first, last = (side(place, ranks[name][i], *(order.index(o) + 1 for o in others)) for i, side in enumerate((min, max)))
+        standings.append(Standing(name, place, _score(mean, noise), low, high, others, first, last))
     return standings
 
 
-def _errors(logs: Mapping[str, np.ndarray]) -> tuple[dict[str, float], int]:
-    """The standard error of each candidate's mean, and the degrees of freedom behind them all.
+def settle(
+    values: Mapping[str, Sequence[float]],
+    lower_is_better: bool,
+    noise: float,
+    seconds: Mapping[str, float] | None = None,
+    level: float = 0.05,
+    seeds: Mapping[str, Sequence[int]] | None = None,
+) -> Undecided | None:
+    """How many more seeds would tell the leader from the nearest of those it is tied with; None where it is tied with nobody.
 
-    The deviation between seeds is pooled over candidates, because two or three seeds of one say next to nothing; but a candidate
-    whose seeds scatter more than that keeps its own, or else an erratic one would win by luck twice as often.
+    So many that a difference as large as the one seen becomes significant with a chance of `POWER`, at the spread seen, under
+    the correction for the comparisons that are open now. The difference seen is itself uncertain: an order of size, no promise.
+    ``seconds`` is what one more run of each candidate costs.
     """
-    squares = {name: float(((v - v.mean()) ** 2).sum()) for name, v in logs.items()}
-    df = sum(len(v) - 1 for v in logs.values())
-    pooled = sum(squares.values()) / df if df else math.inf
-    return {n: math.sqrt(max(pooled, squares[n] / max(len(v) - 1, 1)) / len(v)) for n, v in logs.items()}, df
+    logs = _logs(values, noise)
+    order = _order(logs, lower_is_better)
+    spread = spread_of(logs, seeds)
+    tied = _ties(logs, order, spread, level)
+    other = next((o for o in order[1:] if (order[0], o) in tied), None)
+    if other is None:
+        return None
+    a, b = order[0], other
+    difference = abs(float(logs[a].mean() - logs[b].mean()))
+    more = _seeds_needed(difference, {n: (spread.errors[n], len(logs[n])) for n in (a, b)}, spread.df, level / len(tied))
+    cost = None if more is None or seconds is None else round(more * (seconds[a] + seconds[b]), 1)
+    return Undecided((a, b), more, cost)
+
+
+def _seeds_needed(difference: float, pair: Mapping[str, tuple[float, int]], df: int, level: float) -> int | None:
+    if not df or not difference:
+        return None
+
+    def enough(more: int) -> bool:
+        error = math.sqrt(sum(e * e * n / (n + more) for e, n in pair.values()))
+        known = df + 2 * more
+        # P(T < t) = POWER is a two-sided tail of 2 (1 - POWER)
+        return difference >= error * (t_quantile(level, known) + t_quantile(2 * (1 - POWER), known))
+
+    if not enough(MOST_SEEDS):
+        return None
+    return bisect.bisect_left(range(1, MOST_SEEDS + 1), True, key=enough) + 1
+
+
+def _logs(values: Mapping[str, Sequence[float]], noise: float) -> dict[str, np.ndarray]:
+    return {name: np.log(np.maximum(np.asarray(v, float), 0) + noise) for name, v in values.items()}
+
+
+def _relative(
+    samples: Mapping[str, Sequence[float]], values: Mapping[str, Sequence[float]], noise: float
+) -> dict[str, np.ndarray]:
+    """Standard errors of scores as those of their logs."""
+    return {n: np.asarray(s, float) / (np.maximum(np.asarray(values[n], float), 0) + noise) for n, s in samples.items()}
+
+
+def _order(logs: Mapping[str, np.ndarray], lower_is_better: bool) -> list[str]:
+    return sorted(logs, key=lambda name: logs[name].mean() * (1 if lower_is_better else -1))
+
+
+def _ties(logs: Mapping[str, np.ndarray], order: Sequence[str], spread: Spread, level: float) -> set[tuple[str, str]]:
+    pairs = [(a, b) for i, a in enumerate(order) for b in order[i + 1 :]]
+    errors = spread.errors
+    p = [_p_value(logs[a].mean() - logs[b].mean(), math.hypot(errors[a], errors[b]), spread.df) for a, b in pairs]
+    return {pair for pair, value in zip(pairs, holm(p), strict=True) if value >= level}
 
 
 def _p_value(difference: float, error: float, df: int) -> float:
