@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ganwise.study.statistics import t_tail
+from ganwise.study.tails import t_tail
 
 SHARES = (0.1, 0.4, 1.0)
 """Of a run's full budget: the rungs. Runs are checked on validation there in any case."""
