@@ -26,8 +26,8 @@ from ganwise.types import Record, Unusable
 FORMAT = 1
 KEPT = 2
 """Checkpoints that always stay on disk: the last, and the one before it in case the last is damaged. Older ones are thinned."""
-BEST = ("best", "model_sha256")
-"""What run.json tells of the best model so far."""
+BEST = ("best", "model_sha256", "rolled_back")
+"""What run.json tells of the best model so far, and of what a run came to that is not at its end."""
 
 
 class State(NamedTuple):
@@ -74,6 +74,12 @@ def tensors(gan: GAN) -> dict[str, Tensor]:
 def state(gan: GAN, record: Record) -> State:
     """The state of ``gan`` at ``record``, which `train` has just yielded."""
     return State(record._replace(signals={}), tensors(gan))
+
+
+def finite(now: State) -> bool:
+    """Whether the weights and what the optimizers remember of them are numbers; controllers may begin with infinity."""
+    names = ("generator.", "discriminator.", "average.", "optimizer.")
+    return all(bool(value.isfinite().all()) for name, value in now.tensors.items() if name.startswith(names))
 
 
 def with_run(now: State, run: RunDirectory, notes: Mapping[str, Any]) -> State:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -15,7 +15,7 @@ from ganwise.build import GAN, Player
 from ganwise.checkpoint import State
 from ganwise.data import Dataset
 from ganwise.objective import Output, Pass, Signals
-from ganwise.probes import Watch
+from ganwise.probes import Alarm, Watch
 from ganwise.types import Record
 
 
@@ -127,12 +127,25 @@ def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
         mine.copy_(theirs)
 
 
-def train(gan: GAN, data: Dataset, *, steps: int, seed: int = 0, every: int = 20, start: State | None = None) -> Iterator[Record]:
+def train(
+    gan: GAN,
+    data: Dataset,
+    *,
+    steps: int,
+    seed: int = 0,
+    every: int = 20,
+    start: State | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Record]:
     """Trains ``gan`` in place on the training part and yields a record each ``every`` steps: the caller logs, watches, stops.
 
     Random numbers come from torch's global state, seeded here; a probe or a caller between two records must not draw from it.
     With ``start``, a checkpoint of the same recipe, data and seed, it goes on from there as if it had never stopped.
     ``seconds`` counts this loop alone, not what the caller does meanwhile: CPU time, or wall time on a GPU.
+
+    ``stop`` is asked after each step. Between two records it is answered by one without signals, which is the last: a place to
+    save, of which an undisturbed run knows nothing. Losses or gradients that are not finite are found within ten steps; then the
+    last record is that of the first such step, and nothing is trained on.
     """
     batches, done = Batches(data.part("train"), data.labels[data.split.train], gan, seed), Record(0, 0, 0.0, {})
     if start:
@@ -141,15 +154,23 @@ def train(gan: GAN, data: Dataset, *, steps: int, seed: int = 0, every: int = 20
         torch.manual_seed(seed)
         gan.fit(batches.values, batches.labels)
     batches.position = done.images // batches.size
-    watch = Watch(gan, batches.values, batches.labels, data, every)
+    watch, alarm = Watch(gan, batches.values, batches.labels, data, every), Alarm()
     clock = time.process_time if gan.device.type == "cpu" else time.perf_counter
     seconds, begin = done.seconds, clock()
     for t in range(done.step, steps):
         due = (t + 1) % every == 0 or t + 1 == steps
         before = watch.before() if due else {}
         d, g, signals = step(gan, batches, t)
+        stopping, images = stop(), batches.position * batches.size
+        alarm.note(t + 1, images, signals)
+        if broken := alarm.look(due or stopping):
+            yield broken._replace(seconds=seconds + clock() - begin)
+            return
         if due:
-            numbers = watch.read(t + 1, d, g, signals, before)  # the only synchronization with a device
+            numbers = watch.read(t + 1, d, g, signals, before)  # synchronizes with a device, as nothing else but the alarm does
             seconds += clock() - begin
-            yield Record(t + 1, batches.position * batches.size, seconds, numbers)
+            yield Record(t + 1, images, seconds, numbers)
             begin = clock()
+        elif stopping:
+            yield Record(t + 1, images, seconds + clock() - begin, {})
+            return

@@ -60,7 +60,7 @@ def heal(path: Path, steps: int | None, out: Path | None, json: bool) -> int:
         healer.show = lambda record, share: progress.update(task, completed=share, numbers=live.numbers(dict(record.signals)))
         result = healer.go(stop)
     show.result(result, json, lambda: show.healed(result))
-    return 128 + stop.signal if stop.interrupted else int(not result["cured"])
+    return stop.status or int(not result["cured"])
 
 
 def demo(out: Path | None, seed: int, json: bool) -> int:
@@ -91,7 +91,7 @@ def demo(out: Path | None, seed: int, json: bool) -> int:
     show.result(result, json, lambda: verdict.demo(result))
     if stop.interrupted:
         live.errors.print(f"interrupted; what was made is in {result['out']}", markup=False, soft_wrap=True)
-        return 128 + stop.signal
+        return stop.status
     return int(not result["heal"]["cured"])
 
 

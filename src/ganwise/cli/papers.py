@@ -53,7 +53,7 @@ def reproduce(
             result = work.reproduce(job, folder, only)
         except work.Interrupted:
             print(f"ganwise: {folder}: stopped, and saved; the same command goes on", file=sys.stderr)
-            return 128 + stop.signal
+            return stop.status
     show.result({"experiments": [result], "out": str(folder)}, json, lambda: _one(result, folder))
     return 1 if result["verdict"] == "not reproduced" else 0
 

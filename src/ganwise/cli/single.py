@@ -96,7 +96,7 @@ def _outcome(run: RunDirectory, scores: Sequence[Score], stop: Stop, json: bool)
         saved = f"the best model so far is saved: {run.model}" if run.model.is_file() else "there is no model yet"
         again = "; --resume goes on from there" if (run.path / CHECKPOINTS).is_dir() else ""
         live.errors.print(f"interrupted at step {told['steps']}; {saved}{again}", markup=False, soft_wrap=True)
-        return 128 + stop.signal
+        return stop.status
     return 1 if told["verdict"] in ("failing", "failed") else 0
 
 

@@ -3,6 +3,7 @@
 A probe is a row of the table: what it says, what it needs, how it is read, how often. They are listed in docs/doctor-signals.md.
 """
 
+from ganwise.probes.alarm import Alarm
 from ganwise.probes.moment import Look, Moment, Need
 from ganwise.probes.points import Reference, pooled, spread
 from ganwise.probes.table import CHEAP, DEAR, PROBES, STEP, Probe
@@ -14,6 +15,7 @@ __all__ = [
     "PROBES",
     "RARE",
     "STEP",
+    "Alarm",
     "Look",
     "Moment",
     "Need",

@@ -54,14 +54,18 @@ class Limit:
 
 
 ENOUGH = signal.SIGUSR1
-"""The signal that ends training and lets the run score what it has; the others end the run, with its best saved."""
+"""The signal that ends the training of a race's trial and lets it score what it has. To any other run it says, as batch systems
+do that are about to take the machine away, what SIGTERM says."""
+APART = 1000
+"""Most steps between two good states that are kept in memory, to go back to."""
 
 
 @dataclass
 class Stop:
-    """Set by a signal; the run ends at its next record, with its work saved."""
+    """Set by a signal; the run ends after its next step, with its work saved. A second signal ends it at once."""
 
     signal: int = 0
+    racing: bool = False  # a race's trial, to which `ENOUGH` is no interruption
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
@@ -74,13 +78,20 @@ class Stop:
                 signal.signal(number, handler)
 
     def _set(self, number: int, frame: FrameType | None) -> None:
-        if self.signal not in (0, ENOUGH):  # asked twice: at once
-            sys.exit(128 + number)
-        self.signal = number
+        if self.signal and self.racing and number == ENOUGH:  # a race asks again and again
+            return
+        again, self.signal = self.interrupted, number
+        if again:
+            sys.exit(self.status)
 
     @property
     def interrupted(self) -> bool:
-        return self.signal not in (0, ENOUGH)
+        return self.signal != 0 and not (self.racing and self.signal == ENOUGH)
+
+    @property
+    def status(self) -> int:
+        """The exit status: 130 after SIGINT, 143 after SIGTERM and after `ENOUGH`."""
+        return 128 + (signal.SIGTERM if self.signal == ENOUGH else self.signal) if self.interrupted else 0
 
 
 @dataclass
@@ -100,6 +111,7 @@ class Trial:
     show: Callable[[Record, float], None] = lambda record, share: None
     say: Callable[[str], None] = lambda line: None
     best: float = field(default=float("inf"), init=False)
+    _good: checkpoint.State | None = field(default=None, init=False)
 
     def go(self, stop: Stop, n: int | None = None, draws: int = 3) -> list[Score]:
         """Trains until the limit, scores the best checkpoint with ``n`` test samples; returns the scores.
@@ -163,30 +175,57 @@ class Trial:
     def _train(self, gan: GAN, stop: Stop, state: checkpoint.State | None) -> Record:
         bench = prepare(self.data, "validation", n=CHECKED, device=self.device)
         record = state.record if state else Record(0, 0, 0.0, {})
-        pending = [c for c in CHECKS if c > self.limit.share(record, 0.0)]
-        begin, saved = time.monotonic(), record.step
-        for record in train(gan, self.data, steps=self.limit.steps or sys.maxsize, seed=self.seed, start=state):
-            append_row(self.run.records_file, record.as_json())
+        told = (state and self.run.records()[-1:]) or [record]  # an interruption between two records shifts no check
+        pending = [c for c in CHECKS if c > self.limit.share(told[0], 0.0)]
+        begin, saved, every, self._good = time.monotonic(), told[0].step, self.checkpoint_every, state
+        steps = self.limit.steps or sys.maxsize
+        for record in train(gan, self.data, steps=steps, seed=self.seed, start=state, stop=lambda: stop.signal != 0):
+            if record.signals:
+                append_row(self.run.records_file, record.as_json())
             share = self.limit.share(record, time.monotonic() - begin)
             self.show(record, share)
-            finite = bool(np.isfinite(list(record.signals.values())).all())
-            ended, due = share >= 1 or stop.signal != 0 or not finite, share >= pending[0]
+            if not np.isfinite(list(record.signals.values())).all():
+                self._go_back(gan, bench, record)
+                break
+            ended, due = share >= 1 or stop.signal != 0, bool(record.signals) and share >= pending[0]
             if due:
                 pending = [c for c in pending if c > share]
                 self._check(gan, bench, record)
-            every = self.checkpoint_every
-            if every and finite and (ended or record.step // every > saved // every):
-                saved = record.step
-                self._save(gan, record)
-            if ended and not due:  # after the checkpoint, which must not know of a check that an undisturbed run had not
-                self._check(gan, bench, record)
+            save = every > 0 and (ended or record.step // every > saved // every)
+            if not self._hold(gan, record, save, ended):
+                self._go_back(gan, bench, record)
+                break
+            saved = record.step if save else saved
+            if ended and not due and not (stop.interrupted and every and self.run.model.is_file()):
+                self._check(gan, bench, record)  # after the checkpoint, to which an undisturbed run's checks alone are known
             if ended:
                 break
         return record
 
-    def _save(self, gan: GAN, record: Record) -> None:
+    def _hold(self, gan: GAN, record: Record, save: bool, ended: bool) -> bool:
+        """Keeps the state in memory now and then, and on disk where it is to ``save``; false where weights are not finite."""
+        last = self._good.record.step if self._good else 0
+        if not (save or ended or record.step >= min(2 * last, last + APART)):
+            return True
         state = checkpoint.state(gan, record)
-        checkpoint.save(self.run.path / CHECKPOINTS, checkpoint.with_run(state, self.run, {"best_value": self.best}))
+        if not checkpoint.finite(state):
+            append_row(self.run.records_file, record._replace(signals={"weights": float("nan")}).as_json())
+            return False
+        self._good = state
+        if save:
+            now = checkpoint.with_run(state, self.run, {"best_value": self.best})
+            checkpoint.save(self.run.path / CHECKPOINTS, now)
+        return True
+
+    def _go_back(self, gan: GAN, bench: Bench, broken: Record) -> None:
+        """To the last good state, which nothing is trained from: the same steps would lead to the same end."""
+        if self._good is None:
+            return
+        good = self._good.restore(gan)
+        self.run.update(rolled_back={"from_step": broken.step, "to_step": good.step})
+        self.say(f"{self.run.path}: not finite at step {broken.step}; back to the last good state, of step {good.step}")
+        if not self.run.model.is_file():
+            self._check(gan, bench, good)
 
     def _continue(self, gan: GAN) -> checkpoint.State:
         """The newest whole checkpoint, with the run's directory put back to what it was then."""
@@ -268,9 +307,9 @@ def main(folder: str) -> int:
         seed=job["seed"],
         device=job["device"],
     )
-    with Stop().listening() as stop:
+    with Stop(racing=True).listening() as stop:
         trial.go(stop, n=job["n"], draws=job["draws"])
-    return 128 + stop.signal if stop.interrupted else 0
+    return stop.status
 
 
 if __name__ == "__main__":
