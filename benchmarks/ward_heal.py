@@ -13,9 +13,10 @@ from ward_runs import MOST_SECONDS, Case, data_of, made, outcome
 from ganwise.artifacts import RunDirectory
 from ganwise.checkpoint import State
 from ganwise.doctor import diagnose
-from ganwise.heal import CURED, TRIES, Treatment, graft, last_healthy, treatments
+from ganwise.heal import TRIES
 from ganwise.model import Model
 from ganwise.recipe import from_data
+from ganwise.study.healing import CURED, Treatment, graft, last_healthy, treatments
 from ganwise.train import train
 
 INCURABLE = ("leak", "overflow")

@@ -16,8 +16,9 @@ from ganwise.build import build
 from ganwise.catalog import RECIPES, named
 from ganwise.data import Dataset, load
 from ganwise.doctor.slips import slip
-from ganwise.heal import Healer, graft, last_healthy, treatments
+from ganwise.heal import Healer
 from ganwise.recipe import Recipe, change, from_data
+from ganwise.study.healing import graft, last_healthy, treatments
 from ganwise.study.trial import Limit, Stop, Trial
 from ganwise.train import train
 from ganwise.types import Finding, Remedy, Unusable, Value

@@ -10,37 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from PIL import Image, ImageDraw
 
-from ganwise import checkpoint, doctor, pictures
-from ganwise.artifacts import RunDirectory, append_row, claim, read_json, rows, write_json
+from ganwise import doctor, pictures
+from ganwise.artifacts import RunDirectory, claim, read_json, write_json
 from ganwise.build import GAN, build
-from ganwise.checkpoint import State
 from ganwise.data import Dataset
-from ganwise.doctor.slips import slip
 from ganwise.metrics import ranking_metric
-from ganwise.recipe import Recipe, change, from_data
-from ganwise.study.trial import CHECKPOINTS, Limit, Stop, Trial
-from ganwise.types import Finding, Record, Remedy, Score, Unusable
+from ganwise.recipe import Recipe, from_data
+from ganwise.study import healing
+from ganwise.study.healing import CURED, Treatment, treatments
+from ganwise.study.trial import Limit, Stop, Trial
+from ganwise.types import Record, Remedy, Score, Unusable
 
-SICK = ("failed", "failing", "warning")
-"""Verdicts that call for a remedy, the worst first."""
-CURED = ("healthy", "unknown", "warning")
 TRIES = 3
 """Remedies that are tried at most."""
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16"}
 GROUND = 0.25
 """Of the parent's steps: so many are trained at least."""
-
-
-class Treatment(NamedTuple):
-    """A remedy for a finding, and the recipe that it makes."""
-
-    finding: Finding
-    remedy: Remedy
-    recipe: Recipe
 
 
 @dataclass(frozen=True)
@@ -61,77 +50,6 @@ class Attempt:
         told |= {"sources": remedy.sources, "from_step": self.from_step, "kept": self.kept}
         told |= {"verdict": self.verdict, "value": self.value}
         return told | {"cured": self.cured, "run": str(self.run.path)}
-
-
-def treatments(diagnosis: doctor.Diagnosis, recipe: Recipe) -> list[Treatment]:
-    """The doctor's remedies in the order in which to try them, each another recipe.
-
-    Settings that no recipe of the catalog comes near are set right first. Of the worst findings the earliest is treated first:
-    what came first is nearest to the cause. Within a finding the order is the doctor's, by expected gain and cost.
-    """
-    sick = [finding for finding in diagnosis.findings if finding.severity in SICK]
-    sick.sort(key=lambda one: (SICK.index(one.severity), one.since_step))
-    odd = doctor.prescribe(recipe, *filter(None, [slip(recipe)]))
-    found: dict[Recipe, Treatment] = {}
-    for finding in sick:
-        for remedy in (*odd, *finding.remedies):
-            made = change(recipe, remedy.change)
-            found.setdefault(made, Treatment(finding, remedy, made))
-    return list(found.values())
-
-
-def last_healthy(run: RunDirectory, recipe: Recipe, finding: Finding) -> State | None:
-    """The newest checkpoint before a finding where the doctor could see this problem and nothing failed; None where none is.
-
-    What is found from the first look on was never seen healthy: of such a run no weights are kept.
-    """
-    records = run.records()
-    for state in checkpoint.before(run.path / CHECKPOINTS, finding.since_step):
-        seen = doctor.diagnose([r for r in records if r.step <= state.record.step], recipe, running=True)
-        blind = any(gap.startswith(f"{finding.problem}:") for gap in seen.not_judged)
-        if seen.verdict in CURED and not blind:
-            return state
-    return None
-
-
-def graft(state: State, gan: GAN, same_loss: bool) -> tuple[State | None, str]:
-    """The checkpoint fitted to a GAN of another recipe, and in words what it keeps; None where the networks differ.
-
-    A layer under spectral normalization takes the weight that it had without. What the loss and the regularizers remember (k,
-    running averages) is kept where the loss is the same and remembers as much.
-    """
-    fresh = checkpoint.tensors(gan)
-    old = {**{_normalized(name): value for name, value in state.tensors.items()}, **state.tensors}
-    weights = {f"{name}.{key}" for name in ("generator", "discriminator") for key, _ in getattr(gan, name).named_parameters()}
-    for name in sorted(weights):
-        if name not in old or old[name].shape != fresh[name].shape:
-            return None, f"nothing: {name.partition('.')[0]} has other layers now, so that training starts anew"
-    parts = [name for name in fresh if name.startswith("part")]
-    remembered = same_loss and parts == [name for name in state.tensors if name.startswith("part")]
-    fits = {name for name in fresh if name in old and old[name].shape == fresh[name].shape}
-    kept = {name: old[name] if name in fits and (remembered or name not in parts) else value for name, value in fresh.items()}
-    memories = [player for player in gan.optimizers if _remembers(state, gan, player)]
-    for player in memories:
-        kept |= {name: value for name, value in state.tensors.items() if name.startswith(f"optimizer.{player}.")}
-    told = f", the optimizer's memory of the {' and the '.join(memories)}" if memories else ", no optimizer's memory"
-    return State(state.record, kept), f"weights{told}{', the state of the loss' if parts and remembered else ''}"
-
-
-def _normalized(name: str) -> str:
-    return name.removesuffix("weight") + "parametrizations.weight.original" if name.endswith(".weight") else name
-
-
-def _remembers(state: State, gan: GAN, player: str) -> bool:
-    """Whether a player's optimizer can go on with what it remembers: of weights in the same order and by the same rule."""
-    prefix = f"optimizer.{player}."
-    flat = {name.removeprefix(prefix): value for name, value in state.tensors.items() if name.startswith(prefix)}
-    keys = {name.partition(".")[2] for name in flat}
-    wanted = {"adam": {"step", "exp_avg", "exp_avg_sq"}, "rmsprop": {"step", "square_avg"}, "sgd": {"momentum_buffer"}}
-    settings = getattr(gan.recipe.schedule, player)
-    weights = list(getattr(gan, player).parameters())
-    shapes = [(row, value.shape) for name, value in flat.items() for row, _, key in [name.partition(".")] if key not in ("step",)]
-    fits = all(int(row) < len(weights) and shape == weights[int(row)].shape for row, shape in shapes)
-    return bool(flat) and fits and wanted[settings.name] <= keys
 
 
 @dataclass
@@ -163,7 +81,7 @@ class Healer:
         claim(self.out)
         made: list[Attempt] = []
         for number, treatment in enumerate(todo, 1):
-            made.append(self._attempt(number, treatment, recipe, told, stop))
+            made.append(self._attempt(number, treatment, told, stop))
             if made[-1].cured or stop.signal:
                 break
         best = min(made, key=lambda one: (not one.cured, one.value is None, one.value or 0.0))
@@ -173,21 +91,13 @@ class Healer:
         """A margin that is to be measured again may come out as it was: then the remedy changes nothing."""
         return build(recipe, self.data.shape, classes=len(self.data.classes), seed=told["seed"], device=self.device)
 
-    def _attempt(self, number: int, treatment: Treatment, old: Recipe, told: Mapping[str, Any], stop: Stop) -> Attempt:
+    def _attempt(self, number: int, treatment: Treatment, told: Mapping[str, Any], stop: Stop) -> Attempt:
         remedy, recipe = treatment.remedy, treatment.recipe
-        state, kept = last_healthy(self.parent, old, treatment.finding), "nothing: no checkpoint was seen healthy"
-        if state:
-            state, kept = graft(state, self._built(recipe, told), recipe.loss == old.loss)
-        begin = state.record.step if state else 0
         run = RunDirectory(self.out.with_name(f"{self.out.name}-try-{number}"))
         claim(run.path)
+        state, kept = healing.begin(self.parent, run, treatment, self.data, self.device)
+        begin = state.record.step if state else 0
         self.say(f"{_words(remedy)} against {treatment.finding.problem}, from step {begin:,}; keeps {kept}")
-        for file, copy in ((self.parent.records_file, run.records_file), (self.parent.checks_file, run.checks_file)):
-            for row in rows(file):
-                if row.get("step", begin + 1) <= begin:
-                    append_row(copy, row)
-        lineage = {"parent": str(self.parent.path), "from_step": begin, "problem": treatment.finding.problem}
-        run.update(lineage=lineage | {"change": dict(remedy.change), "because": remedy.because, "kept": kept})
         ended = self.parent.records()[-1].step
         ends = begin + (self.steps or max(ended - begin, round(GROUND * ended), 1))
         trial = Trial(run, recipe, self.data, Limit(steps=ends), told["seed"], self.device, PRECISIONS[told["precision"]])

@@ -271,10 +271,12 @@ class Halving:
             barred = {self.plan.candidates[place] for barred, _, place in self._ranked if barred}
             for place, (name, _) in enumerate(order, 1):
                 if name not in going:
-                    why = "rank" if name not in barred else "sick" if self._seen(name, self.rung) else "broken"
-                    self.left.append(Left(name, self.rung, place, why))
+                    self.left.append(Left(name, self.rung, place, self._why(name, name in barred)))
             self.rung += 1
             self._enter((*on, *protected))
+
+    def _why(self, name: str, barred: bool) -> Literal["rank", "sick", "broken"]:
+        return "rank" if not barred else "sick" if self._seen(name, self.rung) else "broken"
 
     def _chosen(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Who goes on, and who besides because it may be a late bloomer. Sick ones without a remedy go on only if all are."""
