@@ -34,7 +34,7 @@ Real = Iterator[tuple[Tensor, Tensor]]  # batches of samples and labels
 class Empty(ModuleType):
     """A module of which every name is an empty class: enough to be imported from, of no use to anyone who calls it."""
 
-    __path__: list[str] = []
+    __path__ = ()  # so that parts of it can be imported, too
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -17,7 +19,11 @@ from ganwise.train import Batches, step
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
+import speed
+import speed_page
+import speed_peers
 import speed_plain
+from speed import RESULTS
 from speed_cases import CASES, Case
 
 STEPS = 4
@@ -127,3 +133,42 @@ def test_a_step_of_other_mathematics_is_told_apart() -> None:
                 plainly.step(lambda: next(batches)[0])
 
     assert apart(trained(case, twice).after, reference, lambda n: not without_effect(n, case)) > 1e-3
+
+
+# the benchmark
+
+
+def test_the_page_shows_the_rows() -> None:
+    page = speed_page.PAGE.read_text(encoding="utf-8")
+    assert page == speed_page.written(page, RESULTS), "run python benchmarks/speed.py page"
+
+
+def test_a_case_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of the toy MLP: ours in two precisions and the plain step; a second call finds them there."""
+    out = tmp_path / "speed.jsonl"
+    case = CASES["mlp"]
+    monkeypatch.setitem(CASES, "mlp", case._replace(changes={**case.changes, **case.toy}, shape=(1, 8, 8), steps=2))
+    monkeypatch.setattr(sys, "argv", ["speed.py", "--case", "mlp", "--rounds", "2", "--out", str(out)])
+    speed.main()
+    found = speed_page.rows(out)
+    assert [row["side"] for row in found] == ["plain", "ours", "ours in float32"]
+    assert all(len(row["seconds"]) == 2 and min(row["seconds"]) > 0 for row in found)
+    weights = sum(w.numel() for w in CASES["mlp"].made().discriminator.parameters() if w.dim() > 1)
+    batch, passes = 8, 3 + 3 + 2  # of D: three products each for real samples and fakes, two for the generator's gradient
+    assert found[0]["flops"] > 2 * batch * weights * (passes - 2)  # D's first layer needs no gradient of the data
+    assert "| MLP" in "\n".join(speed_page.table(out, "cpu"))
+    speed.main()
+    assert speed_page.rows(out) == found
+
+
+def test_what_a_peer_imports_and_does_not_need_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("torchgan", "torch_mimicry"):
+        assert not speed_peers.installed(tmp_path)
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("import torchvision.utils\nfrom torch._six import string_classes\n")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    monkeypatch.setattr(os, "environ", {**os.environ})
+    assert speed_peers.installed(tmp_path)
+    assert importlib.import_module("torch_mimicry").string_classes.__name__ == "string_classes"
