@@ -17,13 +17,16 @@ from typing import Any
 
 from ganwise.artifacts import RunDirectory, read_json
 from ganwise.doctor import diagnose
+from ganwise.doctor.stop import advise
 from ganwise.recipe import from_data
 from ganwise.study.trial import CHECKS, copies
+from ganwise.types import Score
 
 HERE = Path(__file__).parent / "results" / "race"
 REPLAY = HERE / "replay.jsonl"
 RUNS = Path(__file__).parents[2] / "runs" / "selection-regret"
 METRIC = {"grid": "sliced_wasserstein", "digits": "kid", "mnist-10k": "kid", "cifar10-10k": "kid"}
+SIDES = ("value", "low", "high")
 Row = dict[str, Any]
 
 
@@ -41,7 +44,11 @@ def row_of(name: str, run: RunDirectory, arm: str | None) -> Row:
     told = run.read()
     scores = read_json(run.scores)["scores"] if run.scores.is_file() else []
     score: Row = next((s for s in scores if s["metric"] == METRIC[name]), {})
-    value, low, high = (_number(score.get(side, "nan")) for side in ("value", "low", "high"))
+    value, low, high = (_number(score.get(side, "nan")) for side in SIDES)
+    looks, verdict = list(_looks(name, run)), "failed" if "broken" in told else "unknown"
+    if looks[-1]["step"]:
+        kept = [Score(**{k: float(v) if k in SIDES else v for k, v in s.items()}) for s in scores]
+        verdict = diagnose(list(run.records()), from_data(told["recipe"]), kept).verdict
     return {
         "data": name,
         "arm": arm or told["arm"],
@@ -49,8 +56,8 @@ def row_of(name: str, run: RunDirectory, arm: str | None) -> Row:
         "seed": told["job"]["seed"],
         "budget": told["job"]["limit"]["seconds"],
         "seconds": told.get("seconds"),
-        "looks": list(_looks(name, run)),
-        "verdict": told.get("verdict") if "broken" not in told else "failed",
+        "looks": looks,
+        "verdict": verdict,
         "value": value,
         "interval": [low, high],
     }
@@ -71,8 +78,10 @@ def _looks(name: str, run: RunDirectory) -> Iterator[Row]:
         step = due[-1]["step"] if due else 0
         seen = [r for r in records if r.step <= step]
         broken = share == 1 and (told.get("verdict") == "failed" or "broken" in told)
-        verdict = "failed" if broken else diagnose(seen, recipe, ()).verdict if seen else "unknown"
-        yield {"share": share, "step": step, "best": _number(best), "verdict": verdict}
+        # as a race does: what is not diverse yet at a rung may become so
+        verdict = "failed" if broken else diagnose(seen, recipe, running=share < 1).verdict if seen else "unknown"
+        late = not (seen and advise(seen, recipe).now)
+        yield {"share": share, "step": step, "best": _number(best), "verdict": verdict, "late": late}
 
 
 def _first_after(checks: list[Row], seconds: float) -> float:
