@@ -26,7 +26,7 @@ from ganwise.data import Dataset, load
 from ganwise.recipe import Optimizer, Recipe, Schedule, Stall, change
 from ganwise.study.trial import Limit, Stop, Trial
 from ganwise.train import train
-from ganwise.types import Record, Unusable
+from ganwise.types import Halted, Record, Unusable
 
 CUT, END = 7, 13
 EVERYTHING = Recipe(  # that has a state or a ramp, at once
@@ -255,7 +255,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_and_no_half_one(tmp_path: Pat
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
     try:
-        with pytest.raises(Unusable, match="can't be written"):
+        with pytest.raises(Halted, match="can't be written"):
             checkpoint.save(tmp_path, large)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

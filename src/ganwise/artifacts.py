@@ -8,6 +8,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,16 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.chmod(beside, 0o644)
         os.replace(beside, path)
-        _flush(path.parent)
+        flush(path.parent)
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
 
 
-def _flush(folder: Path) -> None:
-    """Makes a rename outlast a power cut, where the system lets a directory be flushed."""
+def flush(path: Path) -> None:
+    """Makes what a file holds, or a rename in a directory, outlast a power cut, where the system lets it be flushed."""
     try:
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY)
     except OSError:  # Windows opens no directories
         return
     try:
@@ -121,6 +122,32 @@ def claim(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise Unusable(f"{folder}: can't be written to: {error.strerror}; name another directory with --out") from None
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Meanwhile the directory is this process's own. The system lets go of it when the process ends, however it ends.
+
+    Raises:
+        Unusable: Another process has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+", encoding="utf-8") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = f"process {file.read().strip()}"
+            raise Unusable(f"{folder}: already being trained by {owner}; wait until it ends, or end it") from None
+        except (ImportError, OSError):  # Windows, or a file system that knows no locks
+            yield
+            return
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 class RunDirectory:

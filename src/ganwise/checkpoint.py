@@ -19,9 +19,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ganwise.artifacts import RunDirectory, read_json, write_bytes, write_json
+from ganwise.artifacts import RunDirectory, flush, read_json, write_bytes, write_json
 from ganwise.build import GAN
-from ganwise.types import Record, Unusable
+from ganwise.types import Halted, Record, Unusable
 
 FORMAT = 1
 KEPT = 2
@@ -44,6 +44,9 @@ class State(NamedTuple):
         Raises:
             Unusable: They are those of another recipe.
         """
+        wanted = {f"{name}.{key}": value for name, module in gan.modules().items() for key, value in module.state_dict().items()}
+        if said := differences(self.tensors, wanted):
+            raise Unusable(f"the checkpoint is of another recipe: {said}")
         try:
             for name, module in gan.modules().items():
                 module.load_state_dict(_under(self.tensors, name))
@@ -54,6 +57,23 @@ class State(NamedTuple):
         except (KeyError, IndexError, RuntimeError, ValueError) as error:
             raise Unusable(f"the checkpoint is of another recipe: {' '.join(str(error).split())}") from None
         return self.record
+
+
+def differences(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """In what the layers of a file are not those that a recipe has: the first one, and how many more; empty where they agree.
+
+    Only names whose first part, such as ``generator``, the recipe has are compared.
+    """
+    said = []
+    for name, value in wanted.items():
+        if name not in found:
+            said.append(f"{name} is missing")
+        elif found[name].shape != value.shape:
+            said.append(f"{name} is {tuple(found[name].shape)}, this recipe has {tuple(value.shape)}")
+    groups = {name.partition(".")[0] for name in wanted}
+    strange = [name for name in found if name not in wanted and name.partition(".")[0] in groups]
+    said += [f"this recipe has no {name}" for name in strange]
+    return "" if not said else said[0] + (f"; and {len(said) - 1} more" if len(said) > 1 else "")
 
 
 def tensors(gan: GAN) -> dict[str, Tensor]:
@@ -86,7 +106,10 @@ def with_run(now: State, run: RunDirectory, notes: Mapping[str, Any]) -> State:
     """The state together with the run's directory: its best model, whose file a later check may replace before the run breaks
     off, and how far its growing files reach."""
     told = {key: value for key, value in run.read().items() if key in BEST}
-    sizes = {file.name: file.stat().st_size for file in (run.records_file, run.checks_file) if file.is_file()}
+    growing = [file for file in (run.records_file, run.checks_file) if file.is_file()]
+    for file in growing:  # the checkpoint counts on their rows
+        flush(file)
+    sizes = {file.name: file.stat().st_size for file in growing}
     files = {file.name: file.read_bytes() for file in _model(run) if file.is_file()}
     return now._replace(files=files, notes={**notes, "told": told, "sizes": sizes})
 
@@ -116,7 +139,7 @@ def save(folder: Path, now: State) -> str:
     """Writes ``<step>.safetensors`` and then its JSON, each all or nothing, and removes old ones; returns the tensors' SHA-256.
 
     Raises:
-        Unusable: The disk is full or read-only. Earlier checkpoints are whole.
+        Halted: The disk is full or read-only. Earlier checkpoints are whole.
     """
     contents = {f"file.{name}": torch.frombuffer(bytearray(content), dtype=torch.uint8) for name, content in now.files.items()}
     content = safetensors.save({**now.tensors, **contents})
@@ -127,7 +150,7 @@ def save(folder: Path, now: State) -> str:
         numbers = {"step": now.record.step, "images": now.record.images, "seconds": now.record.seconds}
         write_json(path.with_suffix(".json"), {"format": FORMAT, **numbers, **now.notes, "sha256": digest})
     except OSError as error:
-        raise Unusable(f"{path}: the checkpoint can't be written: {error.strerror}; earlier ones are whole") from None
+        raise Halted(f"{path}: the checkpoint can't be written: {error.strerror}; earlier ones are whole") from None
     _tidy(folder, now.record.step)
     return digest
 
@@ -160,6 +183,8 @@ def _read(path: Path) -> State:
         notes = read_json(path.with_suffix(".json"))
     except Unusable as error:
         raise ValueError(error) from None
+    if not isinstance(notes.get("format"), int):
+        raise ValueError("damaged: its JSON has no format number")
     if notes["format"] > FORMAT:
         raise Unusable(f"{path}: made by a newer ganwise (format {notes['format']}, this one reads up to {FORMAT})")
     content = path.read_bytes()
@@ -177,10 +202,13 @@ def _steps(folder: Path) -> list[int]:
 
 
 def _tidy(folder: Path, last: int) -> None:
-    """Thins the old ones, and removes those after ``last``: damaged, or of a future that was given up."""
+    """Thins the old ones, and removes those after ``last``, damaged or of a future that was given up, and what kills left."""
     steps = _steps(folder)
     for step in set(steps) - set(thinned([step for step in steps if step <= last])):
         _remove(folder, step)
+    for partial in folder.glob(".*.safetensors.*"), folder.glob(".*.json.*"):
+        for file in partial:
+            file.unlink(missing_ok=True)
 
 
 def thinned(steps: Sequence[int]) -> list[int]:

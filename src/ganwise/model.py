@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ganwise.artifacts import read_json, sha256, write_bytes, write_json
 from ganwise.build import GAN, build
 from ganwise.catalog import closest
+from ganwise.checkpoint import differences
 from ganwise.recipe import from_data
 from ganwise.types import Unusable
 
@@ -124,7 +125,10 @@ def load(path: Path, device: str | torch.device = "cpu") -> Model:
         said = config.get("classes", 0)  # a number in files of the first version, now the names
         classes = numbered(said) if isinstance(said, int) else tuple(map(str, said))
         model = Model(build(recipe, tuple(config["shape"]), classes=len(classes)), classes)
-        model.load_state_dict(safetensors.load_file(path))
+        found = safetensors.load_file(path)
+        if said := differences(found, model.state_dict()):
+            raise Unusable(said)
+        model.load_state_dict(found)
     except (Unusable, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise Unusable(f"{path}: not a model of this version: {str(error).splitlines()[0]}") from None
     return model.to(device)

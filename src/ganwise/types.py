@@ -24,6 +24,10 @@ class Unusable(Exception):
     """Input that can't be used. Its text is one line: what is wrong, where, and what would be right. Exit status 2."""
 
 
+class Halted(Exception):
+    """Work that had begun and can't go on, as on a full disk. Its text is one line, as that of `Unusable`. Exit status 1."""
+
+
 class Trouble(NamedTuple):
     """One thing that the audit found wrong with the data."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import io
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from ganwise import interrupts
-from ganwise.types import Unusable
+from ganwise.types import Halted, Unusable
 
 app = typer.Typer(
     name="ganwise",
@@ -41,9 +42,12 @@ BudgetText = Annotated[str, typer.Option("--budget", help="total: 3m or 2h of wa
 USAGE = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 """What typer raises for a wrong command line; of click or of its own, as its version has it."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The disk, or our share of it, is full: no fault of the input."""
+
 
 def main() -> None:
-    """The entry point: bad input becomes one line and exit status 2, an interruption 130 or 143."""
+    """The entry point: bad input becomes one line and exit status 2, a full disk 1, an interruption 130 or 143."""
     signal.signal(signal.SIGTERM, _terminate)
     interrupts.listen()
     for stream in (sys.stdout, sys.stderr):
@@ -57,7 +61,7 @@ def main() -> None:
     except BrokenPipeError:  # the reader, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
-    except (Unusable, USAGE, OSError, MemoryError) as error:
+    except (Unusable, Halted, USAGE, OSError, MemoryError) as error:
         status = _refuse(error)
     if status == 130:
         print("ganwise: interrupted", file=sys.stderr)
@@ -76,7 +80,7 @@ def _refuse(error: BaseException) -> int:
     elif isinstance(error, MemoryError):
         message = f"out of memory: {error or 'ask for less at once'}"
     print(f"ganwise: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+    return 1 if isinstance(error, Halted) or getattr(error, "errno", None) in FULL else 2
 
 
 def _verb() -> str:

@@ -136,7 +136,7 @@ def _last_words(one: Running) -> str:
 def _start(trial: RunDirectory) -> Running:
     # one thread each: small networks gain nothing from more, and results repeat only at a fixed number of threads
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "ganwise.study.trial", str(trial.path)]
+    command = [sys.executable, "-m", "ganwise.study.trial", str(trial.path), str(os.getpid())]
     with trial.log.open("wb") as log:
         # a session of its own: Ctrl-C reaches the trials once, through us, not a second time from the terminal
         process = subprocess.Popen(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +20,7 @@ import torch
 
 import ganwise
 from ganwise import checkpoint, doctor, interrupts, machine, model, pictures
-from ganwise.artifacts import RunDirectory, append_row, write_json
+from ganwise.artifacts import RunDirectory, alone, append_row, write_json
 from ganwise.build import GAN, build
 from ganwise.data import Dataset, open_saved
 from ganwise.evaluate import Bench, prepare
@@ -56,6 +58,8 @@ class Limit:
 ENOUGH = signal.SIGUSR1
 """The signal that ends the training of a race's trial and lets it score what it has. To any other run it says, as batch systems
 do that are about to take the machine away, what SIGTERM says."""
+PATIENCE = 30.0
+"""Seconds that a trial without a race gets to save its work."""
 APART = 1000
 """Most steps between two good states that are kept in memory, to go back to."""
 
@@ -116,11 +120,16 @@ class Trial:
     def go(self, stop: Stop, n: int | None = None, draws: int = 3) -> list[Score]:
         """Trains until the limit, scores the best checkpoint with ``n`` test samples; returns the scores.
 
-        There are none after an interruption, nor where the run diverged before its first check and left no model.
+        There are none after an interruption, nor where the run diverged before its first record and left no model.
 
         Raises:
-            Unusable: It is to resume what was another run, or holds no whole checkpoint.
+            Unusable: It is to resume what was another run, or holds no whole checkpoint; or another process trains it.
+            Halted: A checkpoint can't be written.
         """
+        with alone(self.run.path):
+            return self._go(stop, n, draws)
+
+    def _go(self, stop: Stop, n: int | None, draws: int) -> list[Score]:
         gan = build(self.recipe, self.data.shape, classes=len(self.data.classes), seed=self.seed, device=self.device)
         gan.precision = machine.precision(self.precision, self.device, gan.generator)
         state = self._continue(gan) if self.resume else self.start
@@ -294,8 +303,23 @@ def _difference(told: Mapping[str, Any], ours: Mapping[str, Any], where: str = "
     return ""
 
 
-def main(folder: str) -> int:
-    """The process of one trial of a race: its job is in the run's own directory."""
+def outlive_none(parent: int) -> None:
+    """Ends this process when the one that began it has gone, killed without a word to us: by SIGTERM, and then for certain."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(PATIENCE)
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main(folder: str, parent: int | None = None) -> int:
+    """The process of one trial of a race: its job is in the run's own directory. It ends when ``parent`` does."""
+    if parent is not None:
+        outlive_none(parent)
     torch.set_num_threads(1)
     run = RunDirectory(Path(folder))
     job = run.read()["job"]
@@ -313,4 +337,4 @@ def main(folder: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else os.getppid()))

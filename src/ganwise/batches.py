@@ -1,0 +1,30 @@
+"""The order in which a run sees its data."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganwise.build import GAN
+
+
+class Batches:
+    """Endless shuffled batches of the training part, held on the device; the order is a function of seed and position."""
+
+    def __init__(self, values: np.ndarray, labels: np.ndarray, gan: GAN, seed: int) -> None:
+        self.values = torch.as_tensor(values, device=gan.device)
+        self.labels = torch.as_tensor(labels, device=gan.device)
+        self.scaling, self.size = gan.scaling, min(gan.recipe.schedule.batch, len(values))
+        self.seed, self.position = seed, 0
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        per_epoch = len(self.values) // self.size
+        epoch, place = divmod(self.position, per_epoch)
+        if epoch != self._epoch:
+            generator = torch.Generator().manual_seed((self.seed << 32) + epoch)
+            self._epoch, self._order = epoch, torch.randperm(len(self.values), generator=generator)
+        rows = self._order[place * self.size : (place + 1) * self.size].to(self.values.device)
+        self.position += 1
+        return self.scaling.encode(self.values[rows]), self.labels[rows]
