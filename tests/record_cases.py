@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ganwise import catalog
@@ -76,7 +77,9 @@ class Server:
         self._do(initdb, "-D", self.data, "-U", "ganwise", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale", "C")
 
     def start(self) -> None:
-        settings = f"-c listen_addresses=127.0.0.1 -p {self.port} -c unix_socket_directories='' -c shared_buffers=16MB"
+        settings = (
+            f"-c listen_addresses=127.0.0.1 -p {self.port} -c unix_socket_directories='' -c shared_buffers=16MB -c fsync=off"
+        )
         self._do(self._pg_ctl, "-D", self.data, "-w", "-t", "60", "-l", self.data.parent / "log", "-o", settings, "start")
 
     def kill(self) -> None:
@@ -97,8 +100,8 @@ class Server:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Server]:
-    """Started, and stopped again.
+def server() -> Iterator[Server]:
+    """Started, in a directory of its own that its user can reach, and stopped again.
 
     Raises:
         FileNotFoundError: No server is installed.
@@ -108,9 +111,10 @@ def server(folder: Path) -> Iterator[Server]:
         raise FileNotFoundError(
             "no PostgreSQL server is installed: initdb and pg_ctl are neither on PATH nor in /usr/lib/postgresql"
         )
-    made = Server(folder, initdb, pg_ctl)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.kill()
+    with TemporaryDirectory(prefix="ganwise-postgres-") as folder:
+        made = Server(Path(folder), initdb, pg_ctl)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.kill()
