@@ -26,7 +26,7 @@ class Model(nn.Module):
 
     def __init__(self, gan: GAN, classes: Sequence[str] = ()) -> None:
         super().__init__()
-        self.generator, self.scaling = gan.average, gan.scaling
+        self.generator, self.scaling, self.ranks = gan.average, gan.scaling, gan.ranks
         self.recipe, self.shape = gan.recipe, gan.shape
         self.classes = tuple(classes) or numbered(gan.classes)
 
@@ -52,7 +52,7 @@ class Model(nn.Module):
         parts = []
         for first in range(0, n, batch):
             z = self.generator.draw(min(batch, n - first), device, draws)
-            samples = self.generator(z, None if told is None else told[first : first + batch])
+            samples = self.ranks.split(self.generator, z, None if told is None else told[first : first + batch])
             parts.append(self.scaling.decode(samples).cpu().numpy())
         self.generator.train(training)
         return np.concatenate(parts)

@@ -36,10 +36,10 @@ def forward(gan: GAN, player: Player, real: Tensor, labels: Tensor, z: Tensor, s
     """Both networks' part in one update: what every objective may read."""
     generating, told = player == "generator", real if gan.told_real else labels
     with torch.set_grad_enabled(generating):
-        fake = gan.generator(z, told).float()
+        fake = gan.ranks.split(gan.generator, z, told).float()
 
     def look(x: Tensor, told: Tensor = told) -> Output:  # float32 at the border, whatever precision is inside
-        said: Output = gan.discriminator(gan.augment(x), told)
+        said: Output = gan.ranks.split(gan.discriminator, gan.augment(x), told)
         return said.each(Tensor.float)
 
     real_out: Output | None = None
@@ -66,7 +66,9 @@ def play(gan: GAN, player: Player, batch: tuple[Tensor, Tensor], z: Tensor, step
 def move(gan: GAN, player: Player, update: int) -> Tensor:
     """One optimizer step of a player, then its projections; returns the gradient's norm."""
     optimizer = gan.optimizers[player]
-    norm = nn.utils.get_total_norm([w.grad for g in optimizer.param_groups for w in g["params"] if w.grad is not None])
+    gradients = [w.grad for g in optimizer.param_groups for w in g["params"] if w.grad is not None]
+    gan.ranks.average(gradients)
+    norm = nn.utils.get_total_norm(gradients)
     for group in optimizer.param_groups:
         group.update(gan.settings(player, update))
     optimizer.step()
@@ -95,6 +97,7 @@ def step(gan: GAN, batches: Batches, t: int) -> tuple[Pass, Pass, Signals]:
     with torch.no_grad():
         for part in gan.parts:
             part.update(d, g, signals)
+        gan.ranks.settle(gan.generator, gan.discriminator)
         follow(gan.average, gan.generator, min(schedule.decay(t), (1 + t) / (10 + t)))
     return d, g, signals
 
@@ -132,6 +135,7 @@ def train(
     else:
         torch.manual_seed(seed)
         gan.fit(batches.values, batches.labels)
+    gan.ranks.check(batches.size)
     batches.position = done.images // batches.size
     watch, alarm = Watch(gan, batches.values, batches.labels, data, every), Alarm()
     clock = time.process_time if gan.device.type == "cpu" else time.perf_counter

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganwise import catalog, networks, ramp, regularizers
 from ganwise.networks.pair import FromData, View
 from ganwise.objective import Objective, Part
+from ganwise.ranks import ALONE, Ranks
 from ganwise.recipe import Optimizer, Recipe
 from ganwise.types import Shape, Unusable
 
@@ -76,6 +77,7 @@ class GAN:
     told_real: bool = False  # in training the generator is told real samples instead of labels
     precision: torch.dtype | None = None
     optimizers: dict[Player, torch.optim.Optimizer] = field(default_factory=dict)
+    ranks: Ranks = ALONE  # the processes that train it
 
     @property
     def parts(self) -> list[Part]:

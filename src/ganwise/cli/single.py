@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ganwise import export as exports
-from ganwise import machine, model, pictures
+from ganwise import machine, model, pictures, ranks
 from ganwise.artifacts import RunDirectory, claim, sha256, write_bytes, write_json
 from ganwise.build import suited
 from ganwise.cli import live, runs, show
@@ -22,6 +22,8 @@ from ganwise.data import Dataset, load, open_saved
 from ganwise.evaluate import prepare
 from ganwise.features import extractor_named
 from ganwise.protocols import OWN, emulate
+from ganwise.recipe import Recipe
+from ganwise.study.follower import follow
 from ganwise.study.job import free_directory
 from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Limit, Stop, Trial
 from ganwise.types import Record, Score, Unusable
@@ -53,19 +55,54 @@ def train(
     settings: Settings,
     json: bool,
 ) -> int:
-    """Exit status: 0 done, 1 the doctor found a failing run, 130 and 143 after a signal."""
+    """Exit status: 0 done, 1 the doctor found a failing run, 130 and 143 after a signal. Under torchrun, this process's part."""
+    with ranks.joined() as ours:
+        try:
+            chosen, dataset = ours.together(lambda: _chosen(recipe, data, size, strict, changes, settings))
+            ours.alike("the data", dataset.content)
+            if not ours.first:
+                return _follow(ours, chosen, dataset, settings)
+            run = _directory(out, f"{dataset.name}-{Path(recipe).stem}", settings.resume)
+            return _train(ours, run, chosen, dataset, settings, json)
+        except Unusable:
+            if ours.first:
+                raise
+            return 2  # the first process says why
+        except ranks.Lost as lost:
+            live.errors.print(f"ganwise: {lost}; start all again, with --resume", markup=False, soft_wrap=True)
+            return 1
+
+
+def _chosen(
+    recipe: str, data: str, size: int | None, strict: bool, changes: Sequence[str], settings: Settings
+) -> tuple[Recipe, Dataset]:
+    """What can be refused before anything is written is refused here."""
     chosen = runs.read_recipe(recipe, changes)
-    device = runs.device(settings.device)
-    machine.precision(settings.precision, device, nn.Identity())  # refused before anything is written
+    machine.precision(settings.precision, runs.device(settings.device), nn.Identity())
     dataset = load(data, size=size, strict=strict)
-    suited(chosen, dataset)  # refused before anything is written
-    run = _directory(out, f"{dataset.name}-{Path(recipe).stem}", settings.resume)
+    suited(chosen, dataset)
+    return chosen, dataset
+
+
+def _follow(ours: ranks.Ranks, recipe: Recipe, data: Dataset, settings: Settings) -> int:
+    _repeatable(settings)
+    with Stop().listening() as stop, suppress(ranks.Dismissed):
+        follow(ours, recipe, data, settings.steps, settings.seed, runs.device(settings.device), stop)
+    return stop.status
+
+
+def _repeatable(settings: Settings) -> None:
     torch.set_num_threads(settings.threads)
     if settings.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
         torch.use_deterministic_algorithms(True)
+
+
+def _train(ours: ranks.Ranks, run: RunDirectory, chosen: Recipe, dataset: Dataset, settings: Settings, json: bool) -> int:
+    _repeatable(settings)
+    device = runs.device(settings.device)
     trial = Trial(run, chosen, dataset, Limit(steps=settings.steps), settings.seed, device, settings.precision)
-    trial.checkpoint_every, trial.resume = settings.checkpoint_every, settings.resume
+    trial.checkpoint_every, trial.resume, trial.ranks = settings.checkpoint_every, settings.resume, ours
     with live.bars() as progress, Stop().listening() as stop:
         task = progress.add_task(run.path.name, total=1.0, numbers="starting")
 

@@ -71,6 +71,8 @@ class Mapping(nn.Module):
     Source: karras2020stylegan2, section 2; karras2019stylegan, section 3.1.
     """
 
+    draws = True
+
     def __init__(self, latent: int, classes: int, depth: int, count: int, mixing: float) -> None:
         super().__init__()
         self.latent, self.count, self.mixing = latent, count, mixing
@@ -134,6 +136,8 @@ class Layer(nn.Module):
 
     In training the noise is drawn anew; in evaluation it is one picture of noise for all samples, drawn when the network is made.
     """
+
+    draws = True
 
     def __init__(self, inputs: int, outputs: int, latent: int, side: int, double: bool) -> None:
         super().__init__()

@@ -25,6 +25,7 @@ from ganwise.build import GAN, build
 from ganwise.data import Dataset, open_saved
 from ganwise.evaluate import Bench, prepare
 from ganwise.metrics import ranking_metric
+from ganwise.ranks import ALONE, Ranks
 from ganwise.recipe import Recipe, from_data
 from ganwise.train import train
 from ganwise.types import Record, Score, Unusable
@@ -88,6 +89,12 @@ class Stop:
         if again:
             sys.exit(self.status)
 
+    def asked(self, ranks: Ranks) -> bool:
+        """Whether any of the processes that train together has got a signal, after the same step for all of them."""
+        found = ranks.most(self.signal)
+        self.signal = self.signal or found
+        return found != 0
+
     @property
     def interrupted(self) -> bool:
         return self.signal != 0 and not (self.racing and self.signal == ENOUGH)
@@ -112,6 +119,7 @@ class Trial:
     checkpoint_every: int = 0  # steps; 0 writes none, not at a signal either
     resume: bool = False
     start: checkpoint.State | None = None  # of another run, fitted to this one's networks
+    ranks: Ranks = ALONE  # of which this is the first process; the others are in study/follower.py
     show: Callable[[Record, float], None] = lambda record, share: None
     say: Callable[[str], None] = lambda line: None
     best: float = field(default=float("inf"), init=False)
@@ -132,7 +140,8 @@ class Trial:
     def _go(self, stop: Stop, n: int | None, draws: int) -> list[Score]:
         gan = build(self.recipe, self.data.shape, classes=len(self.data.classes), seed=self.seed, device=self.device)
         gan.precision = machine.precision(self.precision, self.device, gan.generator)
-        state = self._continue(gan) if self.resume else self.start
+        state, gan.ranks = self._continue(gan) if self.resume else self.start, self.ranks
+        self.ranks.tell(lambda: (gan.precision, state and state._replace(files={})))
         self._begin(gan, state)
         last = self._train(gan, stop, state)
         self._diagnose(gan, ())
@@ -150,11 +159,12 @@ class Trial:
 
     def _score(self, stop: Stop, n: int | None, draws: int) -> list[Score]:
         best = model.load(self.run.model, self.device)
-        pictures.save(pictures.picture(best.sample(self._tiles(), SCORE_SEED), self._real()), self.run.grid)
+        best.ranks = self.ranks
+        pictures.save(pictures.picture(self._sample(best, self._tiles(), SCORE_SEED), self._real()), self.run.grid)
         if stop.interrupted:
             return []
         bench = prepare(self.data, "test", n=n, device=self.device)
-        scores = bench.scores(best.sample(bench.n * draws, SCORE_SEED), draws=draws)
+        scores = bench.scores(self._sample(best, bench.n * draws, SCORE_SEED), draws=draws)
         write_json(self.run.scores, {"scores": scores})
         return scores
 
@@ -176,7 +186,7 @@ class Trial:
         parameters = {p: sum(w.numel() for w in getattr(gan, p).parameters()) for p in ("generator", "discriminator")}
         data = {"name": self.data.name, "source": self.data.source, "content": self.data.content, "shape": self.data.shape}
         self.run.update(**self._depends(gan) | {"status": "running", "data": data})
-        self.run.update(versions=VERSIONS, parameters=parameters)
+        self.run.update(versions=VERSIONS, parameters=parameters, processes=self.ranks.count)
         if state:
             self.run.update(resumed=[*self.run.read().get("resumed", []), state.record.step])
         pictures.save(pictures.picture(self._real(), self._real()), self.run.real_grid)
@@ -188,7 +198,8 @@ class Trial:
         pending = [c for c in CHECKS if c > self.limit.share(told[0], 0.0)]
         begin, saved, every, self._good = time.monotonic(), told[0].step, self.checkpoint_every, state
         steps = self.limit.steps or sys.maxsize
-        for record in train(gan, self.data, steps=steps, seed=self.seed, start=state, stop=lambda: stop.signal != 0):
+        steps_taken = train(gan, self.data, steps=steps, seed=self.seed, start=state, stop=lambda: stop.asked(self.ranks))
+        for record in self.ranks.drive(steps_taken):
             if record.signals:
                 append_row(self.run.records_file, record.as_json())
             share = self.limit.share(record, time.monotonic() - begin)
@@ -247,6 +258,8 @@ class Trial:
             raise Unusable(f"{self.run.path}: is at step {step} already; give --steps {step} or more")
         if told.get("versions") != VERSIONS:
             self.say(f"begun with {told.get('versions')}, goes on with {VERSIONS}: the same numbers can't be promised")
+        if told.get("processes", 1) != self.ranks.count:
+            self.say(f"begun with {told.get('processes', 1)} processes, goes on with {self.ranks.count}: sums round otherwise")
         checkpoint.put_back(state, self.run)
         self.best = float(state.notes["best_value"])
         self.say(f"{self.run.path}: goes on from step {step}")
@@ -257,7 +270,7 @@ class Trial:
         snapshot = model.Model(gan, self.data.classes)
         if not all(bool(w.isfinite().all()) for w in snapshot.state_dict().values()):
             return  # bytes of a diverged generator would look finite; what was good before stays
-        fakes = snapshot.sample(bench.n, CHECK_SEED)
+        fakes = self._sample(snapshot, bench.n, CHECK_SEED)
         numbers = bench.quick(fakes) if np.isfinite(fakes).all() else {}
         value = (
             float("inf")
@@ -270,6 +283,11 @@ class Trial:
             self.best = value
             best = {"step": record.step, "seconds": record.seconds, "images": record.images, **numbers}
             self.run.update(best=best, model_sha256=model.save(snapshot, self.run.model))
+
+    def _sample(self, source: model.Model, n: int, seed: int) -> np.ndarray:
+        """n samples, of which each process makes its share."""
+        self.ranks.tell(lambda: ({name: value.cpu() for name, value in source.state_dict().items()}, n, seed))
+        return source.sample(n, seed)
 
     def _cost(self, last: Record) -> dict[str, float]:
         return {"steps": last.step, "images": last.images, "seconds": round(last.seconds, 3)}
