@@ -8,7 +8,7 @@
 All steps of a case are measured in one process in turns, A B C A B C: what else a machine does then hits all alike. Ours runs
 through `ganwise.train.train` with its records, in the precision that it chooses here and in float32; the plain step is that of
 `speed_plain.py`, the peers' come as `speed_peers.py` says. The floor is the plain step's multiplications and additions
-(`torch.utils.flop_counter`) at the speed of a large matrix product, measured in the same run. A case whose rows are there
+(`torch.utils.flop_counter`) at the speed of large matrix products, measured in the same run. A case whose rows are there
 already is skipped, unless --again.
 """
 
@@ -87,13 +87,14 @@ def repeated(step: Callable[[], object], times: int) -> Block:
     return block
 
 
-def flops(case: Case, data: Dataset, device: str) -> int:
+def flops(case: Case, data: Dataset) -> float:
     """Floating point operations of one plain step; a multiplication with its addition counts as two."""
-    gan = case.made().to(device)
-    loop, real = case.plain(gan), batches(data, gan.recipe.schedule.batch)
+    few, batch = 8, case.full().schedule.batch  # every product grows with the batch
+    gan = case.made(**{"schedule.batch": few})
+    loop, real = case.plain(gan), batches(data, few)
     with FlopCounterMode(display=False) as counter:
-        loop.step(lambda: next(real)[0].to(device))
-    return int(counter.get_total_flops())
+        loop.step(lambda: next(real)[0])
+    return counter.get_total_flops() * batch / few
 
 
 def clock_of(device: str, wall: bool) -> Callable[[], float]:
@@ -104,14 +105,23 @@ def clock_of(device: str, wall: bool) -> Callable[[], float]:
 
 
 def peak(dtype: torch.dtype, device: str, clock: Callable[[], float]) -> float:
-    """Operations a second of a product of two matrices of side 2048, the best of five."""
-    side, best = 2048, float("inf")
-    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-    for _ in range(6):
+    """Operations a second: the better of a product of two large matrices and a 3x3 convolution of 256 channels.
+
+    They come from different libraries on a processor, of which one may not know this processor.
+    """
+    a, b = (torch.randn(2048, 2048, device=device).to(dtype) for _ in range(2))
+    maps, kernel = torch.randn(16, 256, 32, 32, device=device).to(dtype), torch.randn(256, 256, 3, 3, device=device).to(dtype)
+    maps, kernel = (t.contiguous(memory_format=torch.channels_last) for t in (maps, kernel))
+    work: tuple[tuple[Callable[[], Tensor], int], ...] = (
+        (lambda: a @ b, 2 * 2048**3),
+        (lambda: torch.conv2d(maps, kernel, padding=1), 2 * maps.numel() * 256 * 9),
+    )
+    fastest = 0.0
+    for product, operations in work * 5:
         begin = clock()
-        a @ b
-        best = min(best, clock() - begin)
-    return 2 * side**3 / best
+        product()
+        fastest = max(fastest, operations / (clock() - begin))
+    return fastest
 
 
 def measure(name: str, case: Case, options: argparse.Namespace, peers: bool) -> Iterator[dict[str, Any]]:
@@ -128,7 +138,7 @@ def measure(name: str, case: Case, options: argparse.Namespace, peers: bool) -> 
         sides[case.peer] = (peer(name, case, data, device), "float32")
     if options.compile:
         sides["ours compiled"] = ours(case, data, device, "auto", compiled=True)
-    counted, schedule = flops(case, data, device), case.full().schedule
+    counted, schedule = flops(case, data), case.full().schedule
     peaks = {str(t).removeprefix("torch."): peak(t, device, clock) for t in (torch.float32, torch.bfloat16)}
     taken: dict[str, list[float]] = {side: [] for side in sides}
     memory: dict[str, int] = {}
@@ -152,7 +162,7 @@ def measure(name: str, case: Case, options: argparse.Namespace, peers: bool) -> 
             "steps": case.steps,
             "seconds": [round(s, 6) for s in taken[side]],
             "images": schedule.batch * schedule.discriminator_steps,
-            "flops": counted,
+            "flops": round(counted),
             "peaks": {dtype: round(speed) for dtype, speed in peaks.items()},
             "memory": memory.get(side),
         } | conditions(options)
