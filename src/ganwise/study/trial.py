@@ -43,17 +43,28 @@ VERSIONS = {"ganwise": ganwise.__version__, "torch": torch.__version__, "python"
 
 @dataclass(frozen=True)
 class Limit:
-    """Where a run ends: at the first of these that it reaches. ``wall`` guards a deadline on a busy machine."""
+    """Where a run ends: at the first of these that it reaches. ``wall`` guards a deadline on a busy machine.
+
+    ``flops`` are operations, of which a step has ``operations``. ``lost`` is what the run has cost besides: of a sick parent.
+    """
 
     steps: int | None = None
     seconds: float | None = None
     images: int | None = None
     wall: float | None = None
+    flops: float | None = None
+    operations: float = 0.0
+    lost: Mapping[str, float] = field(default_factory=dict)
 
     def share(self, record: Record, wall: float) -> float:
         """How much of the limit is spent: 1 and more means the end."""
-        spent = [(record.step, self.steps), (record.seconds, self.seconds), (record.images, self.images), (wall, self.wall)]
-        return max((used / allowed for used, allowed in spent if allowed), default=0.0)
+        spent = self.spent(record) | {"wall": wall}
+        return max((used / allowed for name, used in spent.items() if (allowed := getattr(self, name))), default=0.0)
+
+    def spent(self, record: Record) -> dict[str, float]:
+        """Steps, images, seconds and operations so far, with what is lost."""
+        own = {"steps": record.step, "images": record.images, "seconds": record.seconds, "flops": record.step * self.operations}
+        return {name: used + self.lost.get(name, 0) for name, used in own.items()}
 
 
 ENOUGH = signal.SIGUSR1
@@ -117,6 +128,9 @@ class Trial:
     device: str = "cpu"
     precision: str = "auto"
     checkpoint_every: int = 0  # steps; 0 writes none, not at a signal either
+    checkpoint_share: float = 0.0  # of the limit, instead of steps
+    until: float = 1.0  # share of the limit at which training pauses
+    reached: float = 0.0  # share at which it paused before
     resume: bool = False
     start: checkpoint.State | None = None  # of another run, fitted to this one's networks
     ranks: Ranks = ALONE  # of which this is the first process; the others are in study/follower.py
@@ -138,24 +152,39 @@ class Trial:
             return self._go(stop, n, draws)
 
     def _go(self, stop: Stop, n: int | None, draws: int) -> list[Score]:
+        self.advance(stop)
+        return self.finish(stop, n, draws)
+
+    def advance(self, stop: Stop) -> doctor.Diagnosis:
+        """Trains until the limit, or to the share of it that is asked for, and lets the doctor look.
+
+        Raises:
+            Unusable: As `go`.
+        """
         gan = build(self.recipe, self.data.shape, classes=len(self.data.classes), seed=self.seed, device=self.device)
         gan.precision = machine.precision(self.precision, self.device, gan.generator)
         state, gan.ranks = self._continue(gan) if self.resume else self.start, self.ranks
         self.ranks.tell(lambda: (gan.precision, state and state._replace(files={})))
         self._begin(gan, state)
         last = self._train(gan, stop, state)
-        self._diagnose(gan, ())
-        self.run.update(status="interrupted" if stop.interrupted else "trained", **self._cost(last))
+        status = "interrupted" if stop.interrupted else "trained" if self.until >= 1 else "paused"
+        self.run.update(status=status, **self._cost(last))
+        return self._diagnose(())
+
+    def finish(self, stop: Stop, n: int | None = None, draws: int = 3) -> list[Score]:
+        """Scores the best checkpoint of a trained run on the test part, unless it was interrupted."""
         scores = self._score(stop, n, draws) if self.run.model.is_file() else []
         if not stop.interrupted:
-            self._diagnose(gan, scores)
+            self._diagnose(scores)
             self.run.update(status="done")
         return scores
 
-    def _diagnose(self, gan: GAN, scores: Sequence[Score]) -> None:
-        diagnosis = doctor.diagnose(self.run.records(), gan.recipe, scores)
+    def _diagnose(self, scores: Sequence[Score]) -> doctor.Diagnosis:
+        recipe = from_data(self.run.read()["recipe"], str(self.run.run))
+        diagnosis = doctor.diagnose(self.run.records(), recipe, scores, running=self.until < 1)
         write_json(self.run.doctor, diagnosis.as_json())
         self.run.update(verdict=diagnosis.verdict)
+        return diagnosis
 
     def _score(self, stop: Stop, n: int | None, draws: int) -> list[Score]:
         best = model.load(self.run.model, self.device)
@@ -192,11 +221,14 @@ class Trial:
         pictures.save(pictures.picture(self._real(), self._real()), self.run.real_grid)
 
     def _train(self, gan: GAN, stop: Stop, state: checkpoint.State | None) -> Record:
-        bench = prepare(self.data, "validation", n=CHECKED, device=self.device)
         record = state.record if state else Record(0, 0, 0.0, {})
         told = (state and self.run.records()[-1:]) or [record]  # an interruption between two records shifts no check
-        pending = [c for c in CHECKS if c > self.limit.share(told[0], 0.0)]
-        begin, saved, every, self._good = time.monotonic(), told[0].step, self.checkpoint_every, state
+        if state and self.limit.share(told[0], 0.0) >= self.until:
+            return told[0]
+        bench = prepare(self.data, "validation", n=CHECKED, device=self.device)
+        pending = [c for c in CHECKS if c > max(self.limit.share(told[0], 0.0), self.reached)]
+        begin = time.monotonic() - self.reached * (self.limit.wall or 0.0)
+        saved, saving, self._good = self._mark(told[0]), self.checkpoint_every + self.checkpoint_share > 0, state
         steps = self.limit.steps or sys.maxsize
         steps_taken = train(gan, self.data, steps=steps, seed=self.seed, start=state, stop=lambda: stop.asked(self.ranks))
         for record in self.ranks.drive(steps_taken):
@@ -207,20 +239,26 @@ class Trial:
             if not np.isfinite(list(record.signals.values())).all():
                 self._go_back(gan, bench, record)
                 break
-            ended, due = share >= 1 or stop.signal != 0, bool(record.signals) and share >= pending[0]
+            ended, due = share >= self.until or stop.signal != 0, bool(record.signals and pending) and share >= pending[0]
             if due:
                 pending = [c for c in pending if c > share]
                 self._check(gan, bench, record)
-            save = every > 0 and (ended or record.step // every > saved // every)
+            save = saving and (ended or self._mark(record) > saved)
             if not self._hold(gan, record, save, ended):
                 self._go_back(gan, bench, record)
                 break
-            saved = record.step if save else saved
-            if ended and not due and not (stop.interrupted and every and self.run.model.is_file()):
+            saved = self._mark(record) if save else saved
+            if ended and not due and not (stop.interrupted and saving and self.run.model.is_file()):
                 self._check(gan, bench, record)  # after the checkpoint, to which an undisturbed run's checks alone are known
             if ended:
                 break
         return record
+
+    def _mark(self, record: Record) -> int:
+        """Counts the checkpoints that are due up to a record."""
+        if self.checkpoint_share:
+            return int(self.limit.share(record, 0.0) / self.checkpoint_share + 1e-9)
+        return record.step // (self.checkpoint_every or sys.maxsize)
 
     def _hold(self, gan: GAN, record: Record, save: bool, ended: bool) -> bool:
         """Keeps the state in memory now and then, and on disk where it is to ``save``; false where weights are not finite."""
@@ -290,7 +328,8 @@ class Trial:
         return source.sample(n, seed)
 
     def _cost(self, last: Record) -> dict[str, float]:
-        return {"steps": last.step, "images": last.images, "seconds": round(last.seconds, 3)}
+        spent = self.limit.spent(last)
+        return {name: round(used, 3) for name, used in spent.items() if used or name != "flops"}
 
     def _tiles(self) -> int:
         return GRID if self.data.kind == "image" else 1000
