@@ -275,11 +275,11 @@ def test_a_database_that_fails_in_the_middle_is_said_once_and_caught_up(
     how: str, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connect, "BUSY", 0.05)
+    index, file = Index.open(tmp_path, said.append), tmp_path / "record.sqlite"
     first, second, *others = race(tmp_path)
-    file = tmp_path / "record.sqlite"
-    index = Index.open(tmp_path, said.append)
     index.put(first)
-    _until(lambda: not index._changed and not index._behind)
+    with Record.open(tmp_path) as record:
+        _until(lambda: len(record.runs()) == 1)
     holder = sqlite3.connect(file, isolation_level=None)
     if how == "locked":
         holder.execute("BEGIN IMMEDIATE")

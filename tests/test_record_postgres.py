@@ -108,8 +108,8 @@ def test_a_server_that_fails_in_the_middle_is_said_once_and_caught_up(
 ) -> None:
     monkeypatch.setattr(index_module, "AGAIN", 0.2)
     said: list[str] = []
-    first, second, *others = race(tmp_path)
     index = Index.open(tmp_path, said.append, url)
+    first, second, *others = race(tmp_path)
     index.put(first)
     _until(lambda: _runs(url) == 1)
     if how == "killed":
