@@ -1,9 +1,9 @@
 """The training step as papers, tutorials and most repositories write it: the mathematical reference, and the speed to beat.
 
 Float32, images contiguous in memory, D once on real samples and once on fakes, the same loss, optimizer and average as in the
-paper, one line each. Nothing here knows ganwise but for the networks: they come from a built GAN, so that `ganwise.train.step`
-can be held against it from the same weights, data and latents (tests/test_speed.py). Sources stand with the losses in
-`ganwise.losses`; r and f are scores of real samples and fakes.
+paper, one line each. Nothing here knows ganwise but for the networks: they come from a built GAN and are put back to torch's own
+layers, so that `ganwise.train.step` can be held against it from the same weights, data and latents (tests/test_speed.py).
+Sources stand with the losses in `ganwise.losses`; r and f are scores of real samples and fakes.
 
 One thing is not as many write it: where D is spectrally normalized, one power iteration is made per update, as in
 miyato2018sngan, algorithm 1, and not one per forward pass. `parametrize.cached` is that line.
@@ -12,13 +12,41 @@ miyato2018sngan, algorithm 1, and not one per forward pass. `parametrize.cached`
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MethodType
 
 import torch
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
+from torch import Tensor, nn
+from torch.nn.functional import (
+    avg_pool2d,
+    binary_cross_entropy_with_logits,
+    conv2d,
+    conv_transpose2d,
+    interpolate,
+    relu,
+    softplus,
+)
 from torch.nn.utils import parametrize
 
 from ganwise.build import GAN
+
+USUAL: dict[str, Callable[[nn.Module, Tensor], Tensor]] = {
+    "Conv2d": lambda m, x: conv2d(x, m.weight, m.bias, m.stride, m.padding, groups=m.groups),
+    "ConvTranspose2d": lambda m, x: conv_transpose2d(x, m.weight, m.bias, m.stride, m.padding, m.output_padding, m.groups),
+    "DoubledConv": lambda m, x: conv2d(interpolate(x, scale_factor=2.0), m.weight, m.bias, padding=1),
+    "HalvedConv": lambda m, x: avg_pool2d(conv2d(x, m.weight, m.bias, padding=1), 2),
+}
+"""What our own layers in place of torch's compute, in torch's own words."""
+
+
+def usual(network: nn.Module) -> nn.Module:
+    """The network with every layer of weights computed as torch does it, in place; images and weights contiguous in memory."""
+    for layer in network.modules():
+        ours = [kind.__name__ for kind in type(layer).__mro__ if kind.__module__.startswith("ganwise.")]
+        if ours and isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            layer.forward = MethodType(USUAL[ours[0]], layer)  # type: ignore[method-assign]
+    plain: nn.Module = network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return plain
+
 
 Next = Callable[[], Tensor]  # the next batch of real samples, (B, C, H, W) in [-1, 1]
 
@@ -28,10 +56,7 @@ class Loop:
 
     def __init__(self, gan: GAN) -> None:
         schedule = gan.recipe.schedule
-        self.G, self.D, self.average = (
-            network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-            for network in (gan.generator, gan.discriminator, gan.average)
-        )
+        self.G, self.D, self.average = (usual(network) for network in (gan.generator, gan.discriminator, gan.average))
         self.device, self.batch, self.critic_steps, self.decay = (
             gan.device,
             schedule.batch,
