@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import Answer
 from record_cases import everything, race, run, score
 
 from ganwise.artifacts import write_json
@@ -357,3 +358,44 @@ def test_sql_stands_in_one_room() -> None:
 def test_the_record_does_not_wait_for_torch() -> None:
     script = "import sys, ganwise.study.record; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_the_verb_lists_runs_from_the_record(tmp_path: Path, call: Callable[..., Answer]) -> None:
+    race(tmp_path / "race")
+    waiting = run(tmp_path / "race", "wgan", 2, 0.25, status="running", verdict="failing")
+    waiting.scores.unlink()
+    told = call("record", "race", "--json").json
+    rows = [(r["name"], r["seed"], r["status"], r["part"], r["value"], r["verdict"]) for r in told["runs"]]
+    assert rows[0] == ("gan", 0, "done", "test", 1.0, "healthy")
+    assert rows[-1] == ("wgan", 2, "running", "validation", 0.25, "failing")
+    assert (told["metric"], told["written"], told["unchanged"]) == ("kid", 5, 0)
+    assert call("record", "race/runs/gan-s0", "--json").json["unchanged"] == 5
+    lines = call("record", "race").out.splitlines()
+    assert any(line.split() == ["lsgan", "1", "2", "done", "500.0", "healthy", "2.500"] for line in lines)
+    assert any(line.split() == ["wgan", "2", "2", "running", "(250.0)", "failing", "2.500"] for line in lines)
+
+
+def test_the_verb_makes_a_damaged_record_anew_only_when_asked(tmp_path: Path, call: Callable[..., Answer]) -> None:
+    race(tmp_path)
+    (tmp_path / "record.sqlite").write_text("junk" * 5000)
+    refused = call("record", tmp_path)
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "ganwise record DIR --rebuild" in refused.err
+    assert call("record", tmp_path, "--rebuild", "--json").json["written"] == 4
+    assert call("record", tmp_path, "--json").json["unchanged"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["."], "no runs here; expected the directory of a race or run, or postgresql://user@host/database"),
+        (["nowhere"], "no runs here"),
+        (["postgresql://me:secret@127.0.0.1:1/db"], "does not answer"),
+        (["postgresql://me:secret@host/db", "--rebuild"], "ganwise record DIR --rebuild --record postgresql://...@host/db"),
+    ],
+)
+def test_what_the_verb_can_not_list_is_one_line(arguments: list[str], words: str, call: Callable[..., Answer]) -> None:
+    refused = call("record", *arguments)
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert words in refused.err
+    assert "secret" not in refused.err

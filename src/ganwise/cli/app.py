@@ -30,13 +30,15 @@ Data = Annotated[str, typer.Argument(help="digits, mnist-10k, ring, grid, spiral
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run's directory, or that of a race: then its recommended run")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 Want = Annotated[str, typer.Option(help="what matters, separated by commas: diversity, quality, stability, ...")]
-Seeds = Annotated[int, typer.Option(min=1, help="runs of each candidate")]
+Seeds = Annotated[int | None, typer.Option(min=1, help="runs of each candidate; 3 by default")]
 Size = Annotated[int | None, typer.Option(min=8, help="side that images are resized to")]
 Strict = Annotated[bool, typer.Option("--strict", help="refuse data with corrupt files")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
 Out = Annotated[Path | None, typer.Option(help="directory for the results")]
 SetPart = Annotated[list[str] | None, typer.Option("--set", help="change a part of the recipe, as in loss.margin=2")]
-BudgetText = Annotated[str, typer.Option("--budget", help="total: 3m or 2h of wall time, cpu:10m, images:2M")]
+BudgetText = Annotated[
+    str | None, typer.Option("--budget", help="total: 3m (the default) or 2h of wall time, cpu:10m, images:2M, flops:1e15")
+]
 
 
 USAGE = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
@@ -106,8 +108,8 @@ def version(show: Annotated[bool, typer.Option("--version", help="print the vers
 def run(
     data: Data,
     want: Want = "",
-    budget: BudgetText = "3m",
-    seeds: Seeds = 2,
+    budget: BudgetText = None,
+    seeds: Seeds = None,
     out: Out = None,
     size: Size = None,
     strict: Strict = False,
@@ -124,13 +126,17 @@ def run(
 def race(
     data: Data,
     recipes: Annotated[list[str] | None, typer.Argument(metavar="[[ALIAS=]RECIPE]...", help="default: the short list")] = None,
-    budget: BudgetText = "3m",
-    seeds: Seeds = 2,
+    budget: BudgetText = None,
+    seeds: Seeds = None,
     out: Out = None,
     size: Size = None,
     strict: Strict = False,
     device: Device = "auto",
     engine: Annotated[str, typer.Option(help="local: this machine's cores and GPUs")] = "local",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with the race in --out, with more recipes, --seeds or --budget if you like")
+    ] = False,
+    record: Annotated[str | None, typer.Option(metavar="URL", help="keep the record in this database, not in --out")] = None,
     json: Json = False,
 ) -> None:
     """Train recipes under one equal budget and rank them on the test part."""
@@ -138,7 +144,7 @@ def race(
 
     if engine != "local":
         raise Unusable(f"--engine {engine}: unknown; known: local")
-    sys.exit(job.run(data, tuple(recipes or ()), "", budget, seeds, out, size, strict, device, json))
+    sys.exit(job.run(data, tuple(recipes or ()), "", budget, seeds, out, size, strict, device, json, resume, record))
 
 
 @app.command()
@@ -343,6 +349,19 @@ def report(
 
     written = str(write(folder))
     show.result({"report": written}, json, lambda: print(written))
+
+
+@app.command()
+def record(
+    where: Annotated[str, typer.Argument(metavar="DIR", help="a race's or run's directory, or postgresql://user@host/database")],
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="make the record again from the run directories")] = False,
+    at: Annotated[str, typer.Option("--record", metavar="URL", help="the race's record on a PostgreSQL server")] = "",
+    json: Json = False,
+) -> None:
+    """List the runs of a race: how far each came, what it scored, what it cost."""
+    from ganwise.cli import record as body
+
+    body.run(where, at, rebuild, json)
 
 
 @app.command()

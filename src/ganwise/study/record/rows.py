@@ -32,6 +32,7 @@ class Found(NamedTuple):
 
 def race_of(run: Path) -> Path:
     """The race's directory; a run that stands alone is its own."""
+    run = run.resolve()
     return run.parent.parent if run.parent.name == "runs" else run
 
 
