@@ -43,6 +43,7 @@ class Pass(NamedTuple):
     discriminator: nn.Module = nn.Identity()
     sign: int = 1
     threshold: float | None = 0.0
+    slopes: Callable[[Tensor], Tensor] | None = None  # who trains several GANs at once answers `regularizers.slope` in its place
 
     @property
     def r(self) -> Tensor:
