@@ -288,7 +288,8 @@ class Trial:
     def _continue(self, gan: GAN) -> checkpoint.State:
         """The newest whole checkpoint, with the run's directory put back to what it was then."""
         told = self.run.read()
-        if difference := _difference(told, self._depends(gan)):
+        old = told | {"recipe": from_data(told["recipe"], str(self.run.run)).model_dump(mode="json")}  # may lack newer fields
+        if difference := _difference(old, {name: value for name, value in self._depends(gan).items() if name in old}):
             raise Unusable(f"{self.run.path}: can't go on with this run: {difference}; name another --out to start anew")
         state = checkpoint.newest(self.run.path / CHECKPOINTS, self.say)
         step = state.record.step
