@@ -23,7 +23,7 @@ class Standing(NamedTuple):
     """A candidate's place: the mean over its seeds on the log scale that ranks, a 95 % interval of it, with whom it may be tied.
 
     The interval is None where no candidate has a second seed: then nothing is known of how much seeds differ. ``rank_low`` and
-    ``rank_high`` are the best and the worst rank that other seeds and other samples may have given it (see `bootstrap.ranks`).
+    ``rank_high`` bound its rank, 95 % for each candidate alone: what other seeds and other samples may have given it.
     """
 
     name: str
@@ -80,15 +80,16 @@ def rank(
     spread = spread_of(logs, seeds)
     tied = _ties(logs, order, spread, level)
     ranks = bootstrap.ranks(logs, order, spread, {} if samples is None else _relative(samples, values, noise), level)
+    if other := _nearest(order, tied):  # no winner: then the intervals, which know of no correction, must not name one either
+        ranks[order[0]] = 1, max(ranks[order[0]][1], order.index(other) + 1)
+        ranks[other] = 1, ranks[other][1]
     reach = t_quantile(level, spread.df) if spread.df else 0.0
     standings = []
     for place, name in enumerate(order, 1):
         mean, half = float(logs[name].mean()), reach * spread.errors[name] if spread.df else 0.0
         low, high = (_score(mean + side * half, noise) if spread.df else None for side in (-1, 1))
         others = tuple(o for o in order if (name, o) in tied or (o, name) in tied)
-        # a tie is a statement about ranks, too: neither may contradict the other
-        first, last = (side(place, ranks[name][i], *(order.index(o) + 1 for o in others)) for i, side in enumerate((min, max)))
-        standings.append(Standing(name, place, _score(mean, noise), low, high, others, first, last))
+        standings.append(Standing(name, place, _score(mean, noise), low, high, others, *ranks[name]))
     return standings
 
 
@@ -110,7 +111,7 @@ def settle(
     order = _order(logs, lower_is_better)
     spread = spread_of(logs, seeds)
     tied = _ties(logs, order, spread, level)
-    other = next((o for o in order[1:] if (order[0], o) in tied), None)
+    other = _nearest(order, tied)
     if other is None:
         return None
     a, b = order[0], other
@@ -155,6 +156,11 @@ def _ties(logs: Mapping[str, np.ndarray], order: Sequence[str], spread: Spread, 
     errors = spread.errors
     p = [_p_value(logs[a].mean() - logs[b].mean(), math.hypot(errors[a], errors[b]), spread.df) for a, b in pairs]
     return {pair for pair, value in zip(pairs, holm(p), strict=True) if value >= level}
+
+
+def _nearest(order: Sequence[str], tied: set[tuple[str, str]]) -> str | None:
+    """The first of those that the leader is tied with."""
+    return next((one for one in order[1:] if (order[0], one) in tied), None)
 
 
 def _p_value(difference: float, error: float, df: int) -> float:
