@@ -34,6 +34,8 @@ USUAL: dict[str, Callable[[nn.Module, Tensor], Tensor]] = {
     "ConvTranspose2d": lambda m, x: conv_transpose2d(x, m.weight, m.bias, m.stride, m.padding, m.output_padding, m.groups),
     "DoubledConv": lambda m, x: conv2d(interpolate(x, scale_factor=2.0), m.weight, m.bias, padding=1),
     "HalvedConv": lambda m, x: avg_pool2d(conv2d(x, m.weight, m.bias, padding=1), 2),
+    "Double": lambda m, x: conv_transpose2d(x, m.on(x), stride=2, padding=1, groups=x.shape[1]),
+    "Halve": lambda m, x: conv2d(x, m.on(x), stride=2, padding=1, groups=x.shape[1]),
 }
 """What our own layers in place of torch's compute, in torch's own words."""
 
@@ -42,7 +44,7 @@ def usual(network: nn.Module) -> nn.Module:
     """The network with every layer of weights computed as torch does it, in place; images and weights contiguous in memory."""
     for layer in network.modules():
         ours = [kind.__name__ for kind in type(layer).__mro__ if kind.__module__.startswith("ganwise.")]
-        if ours and isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+        if ours and (ours[0] in USUAL or isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))):
             layer.forward = MethodType(USUAL[ours[0]], layer)  # type: ignore[method-assign]
     plain: nn.Module = network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return plain
