@@ -30,7 +30,7 @@ GO, END = "go", "end"
 
 
 class Lost(Exception):
-    """Another process of this run has died, or can't be reached. Its text is one line."""
+    """Another process of this run has died or can't be reached. Its text is one line."""
 
 
 class Dismissed(Exception):
@@ -213,6 +213,7 @@ class Several(Ranks):
 
     def check(self, batch: int) -> None:
         if batch % self.count:
+            self.hearing = False
             near = max(batch - batch % self.count, self.count)
             raise Unusable(f"schedule.batch: {batch} samples can't be shared out to {self.count} processes; take {near}")
 
@@ -223,7 +224,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise Lost(f"another process of this run has ended or can't be reached: {' '.join(str(error).split())[:200]}") from None
+        raise Lost(f"another process of this run has died: {' '.join(str(error).split())[:200]}") from None
 
 
 # rows of a batch, and the whole: each is the other's derivative, so that derivatives of derivatives hold as well

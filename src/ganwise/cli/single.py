@@ -25,7 +25,8 @@ from ganwise.protocols import OWN, emulate
 from ganwise.recipe import Recipe
 from ganwise.study.follower import follow
 from ganwise.study.job import free_directory
-from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Limit, Stop, Trial
+from ganwise.study.limit import Limit
+from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Stop, Trial
 from ganwise.types import Record, Score, Unusable
 
 MOST_TILES = 10_000
@@ -60,6 +61,7 @@ def train(
         try:
             chosen, dataset = ours.together(lambda: _chosen(recipe, data, size, strict, changes, settings))
             ours.alike("the data", dataset.content)
+            ours.check(min(chosen.schedule.batch, len(dataset.split.train)))  # refused before anything is written, too
             if not ours.first:
                 return _follow(ours, chosen, dataset, settings)
             run = _directory(out, f"{dataset.name}-{Path(recipe).stem}", settings.resume)
