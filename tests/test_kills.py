@@ -234,12 +234,12 @@ def test_a_trial_ends_when_its_race_is_killed(tmp_path: Path) -> None:
     recipe = small("r1gan").model_dump(mode="json")
     job = {"data": str(tmp_path / "data"), "recipe": recipe, "limit": {"steps": 10**9}, "seed": 0, "device": "cpu"}
     run.update(job=job | {"n": 64, "draws": 1})
+    trial_of_it = "import os, sys; from ganwise.study.trial import main; sys.exit(main(sys.argv[1], os.getppid()))"
     starting = (
-        "import sys; from pathlib import Path\n"
-        "from ganwise.artifacts import RunDirectory; from ganwise.study.local import _start\n"
-        "one = _start(RunDirectory(Path(sys.argv[1]))); print(one.process.pid, flush=True); one.process.wait()"
+        "import subprocess, sys\n"
+        "one = subprocess.Popen([sys.executable, '-c', sys.argv[2], sys.argv[1]]); print(one.pid, flush=True); one.wait()"
     )
-    race = subprocess.Popen([sys.executable, "-c", starting, str(run.path)], stdout=subprocess.PIPE, text=True)
+    race = subprocess.Popen([sys.executable, "-c", starting, str(run.path), trial_of_it], stdout=subprocess.PIPE, text=True)
     assert race.stdout is not None
     child = int(race.stdout.readline())
     while race.poll() is None and not run.records():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -180,3 +181,44 @@ def test_weights_that_are_no_numbers_are_never_saved(tmp_path: Path, after: Call
     assert run.read()["rolled_back"] == {"from_step": 40, "to_step": 20}
     assert [state.record.step for state in checkpoint.before(tmp_path / "checkpoints", 100)] == []
     assert read_json(run.doctor)["verdict"] == "failed"
+
+
+# the best so far
+
+
+def worsening() -> Recipe:
+    """Is best early: its rates grow until it is of no use."""
+    rate = "1e-2 -> 1e2 geometric 100"
+    return change(small("r1gan"), {f"schedule.{player}.learning_rate": rate for player in ("discriminator", "generator")})
+
+
+FORGOTTEN: dict[str, Callable[[checkpoint.State], checkpoint.State]] = {
+    "its file": lambda state: state._replace(files={}),
+    "what is told of it": lambda state: state._replace(notes={**state.notes, "told": {}}),
+    "its value": lambda state: state._replace(notes={**state.notes, "best_value": float("inf")}),
+    "how far records and checks reach": lambda state: state._replace(notes={**state.notes, "sizes": {}}),
+}
+
+
+@pytest.fixture(scope="module")
+def worse(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, object]]:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("worse")
+    trial(folder, recipe=worsening(), checkpoint_every=20).go(Stop(), n=64, draws=1)
+    return folder, whole(folder)
+
+
+@pytest.mark.parametrize("item", ["nothing", *FORGOTTEN])
+def test_the_best_so_far_comes_back_and_without_any_part_of_it_the_run_ends_otherwise(
+    item: str, tmp_path: Path, worse: tuple[Path, Mapping[str, object]]
+) -> None:
+    folder, run = Path(shutil.copytree(worse[0], tmp_path / "run")), RunDirectory(tmp_path / "run")
+    for file in folder.glob("checkpoints/*"):
+        if int(file.stem) > 60:
+            file.unlink()
+    state = checkpoint.newest(folder / "checkpoints")
+    assert run.read()["best"]["step"] < state.record.step < 100
+    checkpoint.save(folder / "checkpoints", FORGOTTEN.get(item, lambda state: state)(state))
+    trial(folder, recipe=worsening(), checkpoint_every=20, resume=True).go(Stop(), n=64, draws=1)
+    same = run.model.is_file() and "best" in run.read() and whole(folder) == worse[1]
+    assert same == (item == "nothing")
