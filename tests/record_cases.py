@@ -64,8 +64,8 @@ def _program(name: str) -> str | None:
 class Server:
     """A PostgreSQL server of our own on loopback, run by a user without rights, as it demands."""
 
-    def __init__(self, folder: Path, initdb: str, pg_ctl: str) -> None:
-        self.data, self._pg_ctl = folder / "data", pg_ctl
+    def __init__(self, folder: Path, initdb: str, pg_ctl: str, durable: bool) -> None:
+        self.data, self._pg_ctl, self.durable = folder / "data", pg_ctl, durable
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -77,9 +77,8 @@ class Server:
         self._do(initdb, "-D", self.data, "-U", "ganwise", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale", "C")
 
     def start(self) -> None:
-        settings = (
-            f"-c listen_addresses=127.0.0.1 -p {self.port} -c unix_socket_directories='' -c shared_buffers=16MB -c fsync=off"
-        )
+        settings = f"-c listen_addresses=127.0.0.1 -p {self.port} -c unix_socket_directories='' -c shared_buffers=16MB"
+        settings += "" if self.durable else " -c fsync=off"
         self._do(self._pg_ctl, "-D", self.data, "-w", "-t", "60", "-l", self.data.parent / "log", "-o", settings, "start")
 
     def kill(self) -> None:
@@ -100,8 +99,8 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """Started, in a directory of its own that its user can reach, and stopped again.
+def server(durable: bool = False) -> Iterator[Server]:
+    """Started, in a directory of its own that its user can reach, and stopped again; ``durable`` is as a real one is.
 
     Raises:
         FileNotFoundError: No server is installed.
@@ -112,7 +111,7 @@ def server() -> Iterator[Server]:
             "no PostgreSQL server is installed: initdb and pg_ctl are neither on PATH nor in /usr/lib/postgresql"
         )
     with TemporaryDirectory(prefix="ganwise-postgres-") as folder:
-        made = Server(Path(folder), initdb, pg_ctl)
+        made = Server(Path(folder), initdb, pg_ctl, durable)
         made.start()
         try:
             yield made

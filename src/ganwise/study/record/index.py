@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from ganwise.artifacts import RunDirectory
 from ganwise.study.record import connect
@@ -14,7 +13,6 @@ from ganwise.study.record.connect import Damaged, Lost
 from ganwise.study.record.store import Record
 from ganwise.types import Unusable
 
-T = TypeVar("T")
 AGAIN = 5.0
 """Seconds between two tries, while the database fails."""
 
@@ -95,18 +93,15 @@ class Index:
 
     def _write(self, changed: list[RunDirectory], race: bool) -> None:
         assert self._record is not None
-        for run in changed:
-            self._one(self._record.put, run)
+        for words in self._record.put_all(changed):  # a run's file is damaged, not the database
+            self._say(f"not in the record: {words}")
         if race:
-            self._one(self._record.put_race, self._folder)
-
-    def _one(self, put: Callable[[T], None], what: T) -> None:
-        try:
-            put(what)
-        except (Damaged, Lost):
-            raise
-        except Unusable as error:  # a run's file, not the database
-            self._say(f"not in the record: {error}")
+            try:
+                self._record.put_race(self._folder)
+            except (Damaged, Lost):
+                raise
+            except Unusable as error:
+                self._say(f"not in the record: {error}")
 
     def _catch_up(self) -> None:
         if self._record is None:
