@@ -24,8 +24,8 @@ from ganwise import ranks
 from ganwise.artifacts import RunDirectory
 
 TOGETHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-RUN = ["--set", "schedule.batch=64", "--checkpoint-every", "100"]
-STEPS, SOON = 500, 20.0
+RUN = ["--set", "schedule.batch=64", "--checkpoint-every", "40"]
+STEPS, SOON = 200, 20.0
 """Steps of a run through the command line; seconds in which the last process has to end, on a busy machine."""
 
 Numbers = dict[str, Tensor]
@@ -178,7 +178,7 @@ def test_the_death_of_one_ends_the_other_and_a_restart_ends_where_nothing_had_ha
     out = tmp_path / "run"
     arguments = ["train", "fcgan", points, *RUN, "--steps", STEPS, "--out", out]
     with pair(*arguments) as (first, second):
-        wait(lambda: (out / "checkpoints" / "000000100.json").is_file())
+        wait(lambda: (out / "checkpoints" / "000000040.json").is_file())
         second.kill()
         begin = time.monotonic()
         said = first.communicate(timeout=SOON)[1]

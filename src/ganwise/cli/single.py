@@ -25,8 +25,7 @@ from ganwise.protocols import OWN, emulate
 from ganwise.recipe import Recipe
 from ganwise.study.follower import follow
 from ganwise.study.job import free_directory
-from ganwise.study.limit import Limit
-from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Stop, Trial
+from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Limit, Stop, Trial
 from ganwise.types import Record, Score, Unusable
 
 MOST_TILES = 10_000
