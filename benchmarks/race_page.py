@@ -125,12 +125,13 @@ def _scores(row: Row) -> str:
 def samples() -> Iterator[str]:
     told = json.loads((HERE / "samples.json").read_text())
     low, high = told["sd_of_a_difference_from_test_samples"]
+    test, fakes = (told[f"sd_of_a_score_from_{of}"] for of in ("test_samples", "fakes"))
+    alike = told["correlation_between_gans"]
     yield "## Samples\n"
     yield (
-        f"Four good GANs on digits, 360 test samples, log KID. Other test samples would move one score by "
-        f"{told['sd_of_a_score_from_test_samples']} (standard deviation), other fakes by "
-        f"{told['sd_of_a_score_from_fakes']} (of one set; a score is the mean of three). What test samples do is nearly the same for all GANs: correlation "
-        f"{told['correlation_between_gans']}. A difference of two GANs moves by {low} to {high} only, where "
+        f"Four good GANs on digits, 360 test samples, log KID. Other test samples would move one score by {test} (standard "
+        f"deviation), other fakes by {fakes} (of one set; a score is the mean of three). What test samples do is nearly the same "
+        f"for all GANs: correlation {alike}. A difference of two GANs moves by {low} to {high} only, where "
         f"{told['sd_of_a_difference_as_if_apart']} would be expected of scores that were measured apart.\n"
     )
 
