@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import Answer
-from test_checkpoint import data, numbered, small, started, trial
+from test_checkpoint import numbered, started, trial
 
 from ganwise import checkpoint
 from ganwise.artifacts import RunDirectory, alone, read_json
-from ganwise.data import save
 from ganwise.study.trial import Stop
 from ganwise.types import Halted, Unusable
 
@@ -228,18 +227,29 @@ def test_a_directory_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None
         assert (tmp_path / ".lock").read_text() == str(os.getpid()), "a kill has let go of it"
 
 
+OF_A_RACE = """
+import os, sys
+from pathlib import Path
+from ganwise.artifacts import RunDirectory
+from ganwise.catalog import named
+from ganwise.data import load
+from ganwise.study.trial import Limit, Stop, Trial, outlive_none
+outlive_none(os.getppid())
+with Stop(racing=True).listening() as stop:
+    Trial(RunDirectory(Path(sys.argv[1])), named("r1gan"), load("ring"), Limit(steps=10**9)).go(stop)
+sys.exit(stop.status)
+"""
+RACE = """
+import subprocess, sys
+trial = subprocess.Popen([sys.executable, "-c", *sys.argv[1:]])
+print(trial.pid, flush=True)
+trial.wait()
+"""
+
+
 def test_a_trial_ends_when_its_race_is_killed(tmp_path: Path) -> None:
-    save(data("ring"), tmp_path / "data")
-    run = RunDirectory(tmp_path / "run")
-    recipe = small("r1gan").model_dump(mode="json")
-    job = {"data": str(tmp_path / "data"), "recipe": recipe, "limit": {"steps": 10**9}, "seed": 0, "device": "cpu"}
-    run.update(job=job | {"n": 64, "draws": 1})
-    trial_of_it = "import os, sys; from ganwise.study.trial import main; sys.exit(main(sys.argv[1], os.getppid()))"
-    starting = (
-        "import subprocess, sys\n"
-        "one = subprocess.Popen([sys.executable, '-c', sys.argv[2], sys.argv[1]]); print(one.pid, flush=True); one.wait()"
-    )
-    race = subprocess.Popen([sys.executable, "-c", starting, str(run.path), trial_of_it], stdout=subprocess.PIPE, text=True)
+    run = RunDirectory(tmp_path)
+    race = subprocess.Popen([sys.executable, "-c", RACE, OF_A_RACE, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert race.stdout is not None
     child = int(race.stdout.readline())
     while race.poll() is None and not run.records():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,19 @@ def test_the_first_signal_is_noted_and_the_second_ends_the_process_at_once() -> 
         with pytest.raises(SystemExit) as end:
             signal.raise_signal(signal.SIGINT)
     assert end.value.code == 130
+
+
+def test_in_a_thread_that_may_not_listen_a_run_goes_on_without() -> None:
+    heard: list[int] = []
+
+    def work() -> None:
+        with Stop().listening() as stop:
+            heard.append(stop.signal)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert heard == [0]
 
 
 def test_a_trial_of_a_race_is_asked_again_and_again_to_score_and_can_still_be_interrupted() -> None:

@@ -25,7 +25,8 @@ from ganwise.protocols import OWN, emulate
 from ganwise.recipe import Recipe
 from ganwise.study.follower import follow
 from ganwise.study.job import free_directory
-from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Limit, Stop, Trial
+from ganwise.study.limit import Limit
+from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Stop, Trial
 from ganwise.types import Record, Score, Unusable
 
 MOST_TILES = 10_000
@@ -145,7 +146,7 @@ def _trained(result: dict[str, Any], run: RunDirectory) -> None:
     if run.model.is_file():
         show.console.print(f"  model   {run.model}\n  samples {run.grid}")
     else:
-        show.console.print("  no model: the run diverged before its first check")
+        show.console.print("  no model: the run diverged before its first record")
 
 
 def evaluate(path: Path, n: int | None, device: str, features: str, protocol: str, json: bool) -> None:

@@ -85,7 +85,8 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        previous = {s: signal.signal(s, self._set) for s in (signal.SIGINT, signal.SIGTERM, ENOUGH)}
+        main = threading.current_thread() is threading.main_thread()  # Python lets no other listen
+        previous = {s: signal.signal(s, self._set) for s in (signal.SIGINT, signal.SIGTERM, ENOUGH) if main}
         try:
             interrupts.obey()
             yield self
