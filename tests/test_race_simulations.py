@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
 
 import race_chance as chance  # noqa: E402
+import race_page as page  # noqa: E402
 import race_replay as replay  # noqa: E402
 import race_scale as scale  # noqa: E402
 from race_rows import committed  # noqa: E402
@@ -65,9 +65,9 @@ def test_the_committed_rows_hold_every_look_a_race_needs() -> None:
         assert values == sorted(values, reverse=True), "the best so far gets no worse"
 
 
-def test_what_the_page_shows_is_what_is_committed() -> None:
-    told = [json.loads(line) for line in (replay.HERE / "replays.jsonl").read_text().splitlines()]
-    (grid,) = [row for row in told if row["data"] == "grid" and row["field"] == "all"]
+def test_the_page_shows_what_is_committed_and_that_repeats() -> None:
+    assert page.PAGE.read_text().split(page.MARK)[1] == page.written().split(page.MARK)[1]
+    (grid,) = [row for row in page.rows("replays") if row["data"] == "grid" and row["field"] == "all"]
     again = replay.compared(replay.field("grid"))
     assert {name: grid[name] for name in again} == again
 
