@@ -29,7 +29,12 @@ def run(race: Path, name: str = "gan", seed: int = 0, value: float = 0.5, status
     made = RunDirectory(race / "runs" / f"{name}-s{seed}")
     made.path.mkdir(parents=True, exist_ok=True)
     told = {"name": name, "status": status, "seed": seed, "data": {"content": "cafe"}, "steps": 100, "images": 3_000_000_000}
-    told |= {"job": {"recipe": catalog.named("gan").model_dump(mode="json")}, "seconds": 2.5, "flops": 1e15, "rung": 2}
+    told |= {
+        "job": {"recipe": catalog.named("gan").model_dump(mode="json")},
+        "seconds": 2.5,
+        "flops": 1e15,
+        "looks": [{"rung": 0.1}, {"rung": 0.4}],
+    }
     made.update(**told | {"best": {"step": 80}, "verdict": "healthy", "device": "cpu"} | fields)
     write_json(made.scores, {"scores": [score(metric, value, seed=seed) for metric in METRICS]})
     problem = {"problem": "mode_collapse", "severity": "failing", "since_step": 40, "evidence": "coverage 0.1"}

@@ -45,7 +45,7 @@ def test_a_rebuilt_record_equals_one_written_run_by_run(tmp_path: Path) -> None:
 
 def test_rows_say_what_the_files_say(tmp_path: Path) -> None:
     race(tmp_path)
-    run(tmp_path, "sick", 3, verdict="failing", parent="runs/gan-s0", broken="out of memory")
+    run(tmp_path, "sick", 3, verdict="failing", lineage={"parent": "runs/gan-s0"}, broken="out of memory")
     with Record.open(tmp_path) as record:
         record.rebuild(tmp_path)
         (row,) = [r for r in record.runs(tmp_path) if r["name"] == "sick"]
@@ -57,8 +57,9 @@ def test_rows_say_what_the_files_say(tmp_path: Path) -> None:
 
     assert row["hash"] == fingerprint(catalog.named("gan"))
     assert row["recipe"] == catalog.named("gan").model_dump(mode="json")
-    assert (row["images"], row["flops"], row["rung"], row["best_step"]) == (3_000_000_000, 1e15, 2, 80)
+    assert (row["images"], row["flops"], row["rung"], row["best_step"]) == (3_000_000_000, 1e15, 0.4, 80)
     assert (row["status"], row["verdict"], row["parent"], row["broken"]) == ("done", "failing", "runs/gan-s0", "out of memory")
+    assert found["run"] == "sick-s3"
     assert (found["problem"], found["since_step"], found["evidence"]) == ("mode_collapse", 40, "coverage 0.1")
     assert (seen["metric"], seen["budget"], seen["recommended"], seen["seeds"]) == ("kid", "3m", "lsgan", 2)
     assert checks == [(40, 1.0), (80, 0.5)]
@@ -371,8 +372,8 @@ def test_the_verb_lists_runs_from_the_record(tmp_path: Path, call: Callable[...,
     assert (told["metric"], told["written"], told["unchanged"]) == ("kid", 5, 0)
     assert call("record", "race/runs/gan-s0", "--json").json["unchanged"] == 5
     lines = call("record", "race").out.splitlines()
-    assert any(line.split() == ["lsgan", "1", "2", "done", "500.0", "healthy", "2.500"] for line in lines)
-    assert any(line.split() == ["wgan", "2", "2", "running", "(250.0)", "failing", "2.500"] for line in lines)
+    assert any(line.split() == ["lsgan", "1", "0.4", "done", "500.0", "healthy", "2.500"] for line in lines)
+    assert any(line.split() == ["wgan", "2", "0.4", "running", "(250.0)", "failing", "2.500"] for line in lines)
 
 
 def test_the_verb_makes_a_damaged_record_anew_only_when_asked(tmp_path: Path, call: Callable[..., Answer]) -> None:

@@ -103,7 +103,7 @@ def _run(run: RunDirectory, told: Mapping[str, Any], diagnosis: Mapping[str, Any
         "content": text(_part(told, "data").get("content")),
         "device": text(told.get("device")),
         "status": text(told.get("status")),
-        "rung": _number(told.get("rung")),
+        "rung": _number(told["looks"][-1].get("rung") if told.get("looks") else None),
         "verdict": text(diagnosis.get("verdict") or told.get("verdict")),
         "broken": text(told.get("broken")),
         "steps": _whole(told.get("steps")),
@@ -112,7 +112,7 @@ def _run(run: RunDirectory, told: Mapping[str, Any], diagnosis: Mapping[str, Any
         "flops": _number(told.get("flops")),
         "best_step": _whole(_part(told, "best").get("step")),
         "path": text(run.path.resolve()),
-        "parent": text(told.get("parent") or _part(told, "lineage").get("parent")),
+        "parent": text(_part(told, "job").get("parent") or _part(told, "lineage").get("parent")),
     }
 
 
