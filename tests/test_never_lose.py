@@ -59,15 +59,21 @@ STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 143}
 
 
 @pytest.mark.parametrize("number", STATUS)
-def test_a_signal_between_two_records_is_obeyed_after_the_step_and_leaves_no_trace(
-    number: signal.Signals, tmp_path: Path, undisturbed: Mapping[str, object], after: Callable[..., None]
-) -> None:
-    handler = signal.getsignal(number)
+def test_each_signal_has_its_exit_status_and_leaves_the_handlers_as_they_were(number: signal.Signals) -> None:
+    handlers = [signal.getsignal(one) for one in STATUS]
     with Stop().listening() as stop:
-        after(27, lambda: signal.raise_signal(number))
-        assert trial(tmp_path, steps=60).go(stop) == []
+        signal.raise_signal(number)
+    assert stop.interrupted
     assert stop.status == STATUS[number]
-    assert signal.getsignal(number) == handler
+    assert [signal.getsignal(one) for one in STATUS] == handlers
+
+
+def test_a_signal_between_two_records_is_obeyed_after_the_step_and_leaves_no_trace(
+    tmp_path: Path, undisturbed: Mapping[str, object], after: Callable[..., None]
+) -> None:
+    with Stop().listening() as stop:
+        after(27, lambda: signal.raise_signal(signal.SIGUSR1))
+        assert trial(tmp_path, steps=60).go(stop) == []
     run = RunDirectory(tmp_path)
     assert checkpoint.newest(tmp_path / "checkpoints").record.step == 27
     assert run.read()["status"] == "interrupted"
