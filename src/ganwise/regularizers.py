@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, relu
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ganwise.networks.convolution import differentiated_twice
 from ganwise.networks.mlp import Maxout
 from ganwise.networks.stylegan2 import Rectify
 from ganwise.objective import Objective, Part, Pass, Signals, lazy, nothing
@@ -34,7 +35,7 @@ def slope(p: Pass, x: Tensor) -> Tensor:
     """Gradient of each sample's score with respect to the sample, flattened, shape (B, D); differentiable."""
     if p.slopes is not None:
         return p.slopes(x)
-    with exact(x):
+    with exact(x), differentiated_twice():
         x = x.detach().to(torch.promote_types(x.dtype, torch.float32)).requires_grad_()
         gradient: Tensor = torch.autograd.grad(p.look(x).score.sum(), x, create_graph=True)[0]
         flat: Tensor = gradient.flatten(1)
@@ -242,7 +243,7 @@ def path_lengths(p: Pass) -> Tensor:
     """|J' y| for the first half of the batch, shape (B/2,); differentiable."""
     z = p.z[: max(1, len(p.z) // 2)]
     labels = None if p.labels is None else p.labels[: len(z)]
-    with exact(z):
+    with exact(z), differentiated_twice():
         styles = p.generator.mapping(p.generator.labels.join(z, labels))  # type: ignore[operator, union-attr]
         image: Tensor = p.generator.synthesis(styles, labels)  # type: ignore[operator]
         y = torch.randn_like(image) / image[0, 0].numel() ** 0.5

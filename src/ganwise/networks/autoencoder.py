@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from ganwise.networks.convolution import Conv2d, DoubledConv
 from ganwise.networks.labels import UNLABELED, Labels, Stack
 from ganwise.networks.pair import Generator, Networks, Prior
 from ganwise.objective import Output, Part, Pass, Signals
@@ -57,7 +58,7 @@ def _repeated(layer: nn.Module, vanishing: int) -> nn.Module:
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, padding=1), nn.ELU())
+    return nn.Sequential(Conv2d(inputs, outputs, 3, stride, padding=1), nn.ELU())
 
 
 def _same(channels: int, times: int, vanishing: int) -> list[nn.Module]:
@@ -86,21 +87,23 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         bottom, halvings = _stages(shape)
-        self.skip = skip
+        self.skip, self.residual = skip, bool(vanishing and not skip)
         self.first = nn.Sequential(nn.Linear(code, width * bottom * bottom), nn.Unflatten(1, (width, bottom, bottom)))
         self.resolutions = nn.ModuleList([nn.Sequential(*_same(width, depth, vanishing))])
         for _ in range(halvings):
-            entry = _convolution(2 * width, width) if skip else _repeated(_convolution(width, width), vanishing)
+            doubled = nn.Sequential(DoubledConv(2 * width if skip else width, width), nn.ELU())
+            entry = _repeated(_convolution(width, width), vanishing) if self.residual else doubled
             self.resolutions.append(nn.Sequential(entry, *_same(width, depth - 1, vanishing)))
-        self.last = nn.Sequential(nn.Conv2d(width, shape[0], 3, padding=1), LAST[last]())
+        self.last = nn.Sequential(Conv2d(width, shape[0], 3, padding=1), LAST[last]())
 
     def forward(self, code: Tensor) -> Tensor:
         first = self.first(code)
         x = self.resolutions[0](first)
-        for k, resolution in enumerate(self.resolutions[1:], 1):
-            x = interpolate(x, scale_factor=2.0, mode="nearest")
+        for k, resolution in enumerate(self.resolutions[1:]):
             if self.skip:
                 x = torch.cat([x, interpolate(first, scale_factor=2.0**k, mode="nearest")], 1)
+            if self.residual:  # which needs the enlarged map itself
+                x = interpolate(x, scale_factor=2.0, mode="nearest")
             x = resolution(x)
         image: Tensor = self.last(x)
         return image

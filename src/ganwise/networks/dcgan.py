@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import nn
 
+from ganwise.networks.convolution import Conv2d, ConvTranspose2d
 from ganwise.networks.labels import UNLABELED, Labels, Stack
 from ganwise.networks.pair import Generator, Networks, Prior
 from ganwise.shapes import Shape, side_stages
@@ -58,14 +59,14 @@ def _up(channels: list[int], planes: int, labels: Labels, norm: Norm) -> list[nn
 
     layers = active(channels[-1])
     for inputs, outputs in pairwise(reversed(channels)):
-        layers += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=norm == "none"), *active(outputs)]
-    return [*layers, nn.ConvTranspose2d(channels[0], planes, 4, 2, 1), nn.Tanh()]
+        layers += [ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=norm == "none"), *active(outputs)]
+    return [*layers, ConvTranspose2d(channels[0], planes, 4, 2, 1), nn.Tanh()]
 
 
 def _down(planes: int, channels: list[int], norm: Norm) -> list[nn.Module]:
     """From an image of ``planes`` to the smallest map; no normalization behind the first layer."""
-    layers: list[nn.Module] = [nn.Conv2d(planes, channels[0], 4, 2, 1), nn.LeakyReLU(0.2)]
+    layers: list[nn.Module] = [Conv2d(planes, channels[0], 4, 2, 1), nn.LeakyReLU(0.2)]
     for inputs, outputs in pairwise(channels):
-        layers += [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=norm == "none")]
+        layers += [Conv2d(inputs, outputs, 4, 2, 1, bias=norm == "none")]
         layers += [*([nn.BatchNorm2d(outputs)] if norm == "batch" else []), nn.LeakyReLU(0.2)]
     return layers

@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from ganwise.networks.autoencoder import vector_coder, xavier
+from ganwise.networks.convolution import Conv2d, ConvTranspose2d
 from ganwise.networks.dcgan import Norm, dcgan, initialize
 from ganwise.networks.labels import UNLABELED, Labels
 from ganwise.networks.mlp import mlp
@@ -47,10 +48,10 @@ def _coders(shape: Shape, width: int, norm: Norm) -> tuple[nn.Sequential, nn.Seq
     down, up = nn.Sequential(), nn.Sequential()
     for inputs, outputs in pairwise(channels):
         is_code = outputs == channels[-1]
-        down.extend(block(nn.Conv2d(inputs, outputs, 4, 2, 1), outputs, normalize=is_code or inputs != shape[0]))
+        down.extend(block(Conv2d(inputs, outputs, 4, 2, 1), outputs, normalize=is_code or inputs != shape[0]))
     for inputs, outputs in pairwise(channels[:0:-1]):
-        up.extend(block(nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), outputs, normalize=True))
-    up.append(nn.ConvTranspose2d(width, shape[0], 4, 2, 1))
+        up.extend(block(ConvTranspose2d(inputs, outputs, 4, 2, 1), outputs, normalize=True))
+    up.append(ConvTranspose2d(width, shape[0], 4, 2, 1))
     return down, up
 
 

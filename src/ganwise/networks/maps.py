@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d
+
+from ganwise.networks.convolution import Geometry, convolve
 
 
 class Binomial(nn.Module):
@@ -31,14 +32,14 @@ class Double(Binomial):
         super().__init__(gain=4.0)  # three of four places are zeros before the filter
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv_transpose2d(x, self.on(x), stride=2, padding=1, groups=x.shape[1])
+        return convolve(x, self.on(x), None, Geometry(2, 1, x.shape[1], transposed=True))
 
 
 class Halve(Binomial):
     """(B, C, H, W) to (B, C, H/2, W/2)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv2d(x, self.on(x), stride=2, padding=1, groups=x.shape[1])
+        return convolve(x, self.on(x), None, Geometry(2, 1, x.shape[1]))
 
 
 class Smooth(Binomial):
@@ -49,4 +50,4 @@ class Smooth(Binomial):
         self.padding = padding
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv2d(x, self.on(x), padding=self.padding, groups=x.shape[1])
+        return convolve(x, self.on(x), None, Geometry(1, self.padding, x.shape[1]))

@@ -11,6 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from ganwise.networks.convolution import Conv2d
 from ganwise.networks.labels import UNLABELED, Labels, Stack
 from ganwise.networks.maps import Double, Halve
 from ganwise.networks.pair import Generator, Networks, Prior
@@ -28,9 +29,9 @@ class Block(nn.Module):
     def __init__(self, channels: int, expansion: int, group: int) -> None:
         super().__init__()
         inner = channels * expansion
-        self.enter = nn.Conv2d(channels, inner, 1)
-        self.middle = nn.Conv2d(inner, inner, 3, padding=1, groups=inner // math.gcd(inner, group))
-        self.leave = nn.Conv2d(inner, channels, 1, bias=False)
+        self.enter = Conv2d(channels, inner, 1)
+        self.middle = Conv2d(inner, inner, 3, padding=1, groups=inner // math.gcd(inner, group))
+        self.leave = Conv2d(inner, channels, 1, bias=False)
         self.rectify = nn.LeakyReLU(SLOPE)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ def initialize(network: nn.Module) -> None:
 
 
 def _change(inputs: int, outputs: int) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, 1, bias=False)] if inputs != outputs else []
+    return [Conv2d(inputs, outputs, 1, bias=False)] if inputs != outputs else []
 
 
 def r3gan(
@@ -115,11 +116,11 @@ def r3gan(
     rising: list[nn.Module] = [Basis(latent * (2 if told else 1), last, bottom), *stage(last)]
     for inputs, outputs in pairwise(channels):
         rising += [*_change(inputs, outputs), Double(), *stage(outputs)]
-    rising += [nn.Conv2d(channels[-1], shape[0], 1, bias=False)]
-    falling: list[nn.Module] = [nn.Conv2d(labels.shape(shape)[0], channels[-1], 1, bias=False)]
+    rising += [Conv2d(channels[-1], shape[0], 1, bias=False)]
+    falling: list[nn.Module] = [Conv2d(labels.shape(shape)[0], channels[-1], 1, bias=False)]
     for inputs, outputs in pairwise(reversed(channels)):
         falling += [*stage(inputs), Halve(), *_change(inputs, outputs)]
-    falling += [*stage(last), nn.Conv2d(last, last, bottom, groups=last, bias=False), nn.Flatten()]
+    falling += [*stage(last), Conv2d(last, last, bottom, groups=last, bias=False), nn.Flatten()]
     falling += [nn.Linear(last, last, bias=False)] if labels.discriminator == "projection" else []
 
     mapping = Told(latent, labels.classes) if told else None

@@ -9,6 +9,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from ganwise.networks.convolution import Conv2d, DoubledConv, HalvedConv
 from ganwise.networks.labels import UNLABELED, Labeled, Labels, Stack
 from ganwise.networks.pair import Generator, Networks, Prior
 from ganwise.shapes import Shape, halvings_to_eight, sides, taper
@@ -36,14 +37,15 @@ class SumPool(nn.Module):
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, padding=1)
+    return Conv2d(inputs, outputs, 3, padding=1)
 
 
 def _up(inputs: int, outputs: int, norm: Norm) -> Residual:
     """Doubles the side. The shortcut's 1x1 convolution comes before its upsampling: the same function, a quarter of the cost."""
-    branch = [*norm(inputs), nn.ReLU(), nn.Upsample(scale_factor=2), _conv(inputs, outputs)]
+    # the identity holds the place that doubling had in files of old versions, whose layers are named by their places
+    branch = [*norm(inputs), nn.ReLU(), nn.Identity(), DoubledConv(inputs, outputs)]
     branch += [*norm(outputs), nn.ReLU(), _conv(outputs, outputs)]
-    return Residual(Stack(*branch), nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.Upsample(scale_factor=2)))
+    return Residual(Stack(*branch), nn.Sequential(Conv2d(inputs, outputs, 1), nn.Upsample(scale_factor=2)))
 
 
 def _down(inputs: int, outputs: int, norm: Norm, halve: bool, first: bool = False) -> Residual:
@@ -51,8 +53,9 @@ def _down(inputs: int, outputs: int, norm: Norm, halve: bool, first: bool = Fals
     pool: list[nn.Module] = [nn.AvgPool2d(2)] if halve else []
     start: list[nn.Module] = [] if first else [*norm(inputs), nn.ReLU()]
     inner = outputs if first else inputs
-    branch = [*start, _conv(inputs, inner), *norm(inner), nn.ReLU(), _conv(inner, outputs), *pool]
-    change: list[nn.Module] = [nn.Conv2d(inputs, outputs, 1)] if halve or inputs != outputs else []
+    last = HalvedConv(inner, outputs) if halve else _conv(inner, outputs)
+    branch = [*start, _conv(inputs, inner), *norm(inner), nn.ReLU(), last]
+    change: list[nn.Module] = [Conv2d(inputs, outputs, 1)] if halve or inputs != outputs else []
     return Residual(Stack(*branch), nn.Sequential(*pool, *change))
 
 

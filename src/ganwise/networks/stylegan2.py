@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 from torch.nn.utils import parametrize
 
+from ganwise.networks.convolution import Conv2d, ConvTranspose2d
 from ganwise.networks.heads import ProjectionScorer
 from ganwise.networks.labels import UNLABELED, Labeled, Labels
 from ganwise.networks.maps import Double, Halve, Smooth
@@ -115,9 +116,9 @@ class Modulated(nn.Module):
         super().__init__()
         self.affine, self.demodulate, self.inputs_first = nn.Linear(latent, inputs), demodulate, double
         self.convolution: nn.Conv2d | nn.ConvTranspose2d = (
-            nn.ConvTranspose2d(inputs, outputs, size, stride=2, bias=False)
+            ConvTranspose2d(inputs, outputs, size, stride=2, bias=False)
             if double
-            else nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
+            else Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
         )
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
@@ -202,13 +203,13 @@ class Half(nn.Module):
     def __init__(self, inputs: int, outputs: int, residual: bool) -> None:
         super().__init__()
         self.main = nn.Sequential(
-            nn.Conv2d(inputs, inputs, 3, padding=1),
+            Conv2d(inputs, inputs, 3, padding=1),
             Rectify(),
             Smooth(padding=2),
-            nn.Conv2d(inputs, outputs, 3, stride=2),
+            Conv2d(inputs, outputs, 3, stride=2),
             Rectify(),
         )
-        self.skip = nn.Sequential(Halve(), nn.Conv2d(inputs, outputs, 1, bias=False)) if residual else None
+        self.skip = nn.Sequential(Halve(), Conv2d(inputs, outputs, 1, bias=False)) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.main(x)
@@ -241,10 +242,10 @@ class Spread(nn.Module):
 def _trunk(levels: list[int], channels: list[int], colors: int, group: int, residual: bool) -> nn.Sequential:
     """Images to features (B, channels of the smallest map)."""
     bottom, last = levels[0], channels[0]
-    layers: list[nn.Module] = [nn.Conv2d(colors, channels[-1], 1), Rectify()]
+    layers: list[nn.Module] = [Conv2d(colors, channels[-1], 1), Rectify()]
     layers += [Half(inputs, outputs, residual) for inputs, outputs in pairwise(reversed(channels))]
     layers += [Spread(group)] if group else []
-    layers += [nn.Conv2d(last + (1 if group else 0), last, 3, padding=1), Rectify()]
+    layers += [Conv2d(last + (1 if group else 0), last, 3, padding=1), Rectify()]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(last * bottom**2, last), Rectify())
 
 

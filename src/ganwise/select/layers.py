@@ -40,6 +40,18 @@ def transposed(inputs: int, outputs: int, size: int, before: int, *, bias: bool 
     return Layer(parameters, weight * before**2, inputs * before**2, (inputs, outputs * size**2))
 
 
+def doubled(inputs: int, outputs: int, before: int) -> Layer:
+    """A 3x3 convolution of a map of side ``before`` doubled, computed as a transposed one with a 4x4 kernel."""
+    made = transposed(inputs, outputs, 4, before)
+    return made._replace(parameters=conv(inputs, outputs, 3, before).parameters, matrix=(outputs, 9 * inputs))
+
+
+def halved(inputs: int, outputs: int, before: int) -> Layer:
+    """A 3x3 convolution of a map of side ``before`` and the mean of each 2x2, computed as one with a 4x4 kernel."""
+    made = conv(inputs, outputs, 4, before, before // 2)
+    return made._replace(parameters=conv(inputs, outputs, 3, before).parameters, matrix=(outputs, 9 * inputs))
+
+
 def filtered(channels: int, places: int) -> Layer:
     """A fixed 4x4 filter on each channel, at so many places."""
     return Layer(products=16 * channels * places, learned=False)

@@ -15,8 +15,10 @@ from ganwise.select.layers import (
     Layers,
     Told,
     conv,
+    doubled,
     entering,
     filtered,
+    halved,
     linear,
     loose,
     norm,
@@ -126,11 +128,13 @@ def _encoder(shape: Shape, code: int, width: int, depth: int) -> Layers:
     return [*layers, *depth * _elu(channels, channels, side), linear(channels * bottom**2, code)]
 
 
-def _decoder(shape: Shape, code: int, width: int, depth: int, skip: bool) -> Layers:
+def _decoder(shape: Shape, code: int, width: int, depth: int, skip: bool, residual: bool) -> Layers:
     bottom, halvings = halvings_to_eight(shape[1]) or (0, 0)
     layers = [linear(code, width * bottom**2), *depth * _elu(width, width, bottom)]
     for k in range(1, halvings + 1):
-        layers += _elu(2 * width if skip else width, width, bottom << k) + (depth - 1) * _elu(width, width, bottom << k)
+        side = bottom << k
+        entry = conv(width, width, 3, side) if residual else doubled(2 * width if skip else width, width, side // 2)
+        layers += [entry, rectified(width * side**2), *(depth - 1) * _elu(width, width, side)]
     return [*layers, conv(width, shape[0], 3, shape[1])]
 
 
@@ -145,8 +149,9 @@ def _autoencoder(shape: Shape, told: Told, o: Mapping[str, Any]) -> Plan:
         code = min(o["code"], max(1, shape[0] // 2))
         coders = [*_coder(shape[0], code, o["width"], depth), *_coder(code, shape[0], o["width"], depth)]
         return Plan(entering(*_coder(o["latent"], shape[0], wide, depth)), entering(*coders), code=code)
-    coders = [*_encoder(shape, o["code"], o["width"], depth), *_decoder(shape, o["code"], o["width"], depth, o["skip"])]
-    return Plan(entering(*_decoder(shape, o["latent"], wide, depth, o["skip"])), entering(*coders), code=o["code"])
+    kind = (o["skip"], bool(o["vanishing"]) and not o["skip"])
+    coders = [*_encoder(shape, o["code"], o["width"], depth), *_decoder(shape, o["code"], o["width"], depth, *kind)]
+    return Plan(entering(*_decoder(shape, o["latent"], wide, depth, *kind)), entering(*coders), code=o["code"])
 
 
 def _energy_autoencoder(shape: Shape, told: Told, o: Mapping[str, Any]) -> Plan:
@@ -195,7 +200,7 @@ def _resnet(shape: Shape, told: Told, o: Mapping[str, Any]) -> Plan:
     rising = entering(linear(told.inputs(o["latent"]), channels[0] * levels[0] ** 2))
     for side, (inputs, outputs) in zip(levels[1:], pairwise(channels), strict=True):
         rising += [told.norm(inputs, side // 2)] if normed else []
-        rising += [conv(inputs, outputs, 3, side), *([told.norm(outputs, side)] if normed else [])]
+        rising += [doubled(inputs, outputs, side // 2), *([told.norm(outputs, side)] if normed else [])]
         rising += [conv(outputs, outputs, 3, side), conv(inputs, outputs, 1, side // 2)._replace(kept=0)]
     rising += [norm(channels[-1], shape[1])] if normed else []
     rising += [conv(channels[-1], shape[0], 3, shape[1]), rectified(math.prod(shape))]
@@ -212,17 +217,17 @@ def _resnet(shape: Shape, told: Told, o: Mapping[str, Any]) -> Plan:
 
 def _first(planes: int, channels: int, side: int, normed: bool) -> Layers:
     """The block that reads pixels, in its branch and in its shortcut."""
-    branch = [conv(planes, channels, 3, side), *([norm(channels, side)] if normed else []), conv(channels, channels, 3, side)]
-    pooled, shortcut = rectified((planes + channels) * side**2), conv(planes, channels, 1, side // 2)
+    branch = [conv(planes, channels, 3, side), *([norm(channels, side)] if normed else []), halved(channels, channels, side)]
+    pooled, shortcut = rectified(planes * side**2), conv(planes, channels, 1, side // 2)
     return [*entering(*branch), pooled, *entering(shortcut)]
 
 
 def _down(inputs: int, outputs: int, before: int, after: int, normed: bool) -> Layers:
     normal = [norm(inputs, before)] if normed else []
-    branch = [*normal, conv(inputs, inputs, 3, before), *normal, conv(inputs, outputs, 3, before)]
+    branch = [*normal, conv(inputs, inputs, 3, before), *normal]
     if before == after:
-        return [*branch, *([conv(inputs, outputs, 1, before)] if inputs != outputs else [])]
-    return [*branch, rectified((inputs + outputs) * before**2), conv(inputs, outputs, 1, after)]
+        return [*branch, conv(inputs, outputs, 3, before), *([conv(inputs, outputs, 1, before)] if inputs != outputs else [])]
+    return [*branch, halved(inputs, outputs, before), rectified(inputs * before**2), conv(inputs, outputs, 1, after)]
 
 
 def _wide(channels: int, side: int, o: Mapping[str, Any]) -> Layers:
