@@ -112,7 +112,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) ->
     whole = run(tmp_path / "whole", Stop())
     with pytest.raises(work.Interrupted):
         run(tmp_path / "broken", Stop(15))
-    assert [row["step"] for row in rows(tmp_path / "broken" / "curve.jsonl")] == [20]
+    assert [row["step"] for row in rows(tmp_path / "broken" / "curve.jsonl")] == [], "it has stopped after one step"
     assert [(row["step"], row["mean"]) for row in run(tmp_path / "broken", Stop())] == [
         (row["step"], row["mean"]) for row in whole
     ]
