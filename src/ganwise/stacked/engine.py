@@ -21,7 +21,7 @@ from ganwise.build import GAN, Player
 from ganwise.data import Dataset
 from ganwise.objective import Output, Pass, Signals
 from ganwise.probes import Watch
-from ganwise.stacked.layers import Streams, Who, adopt, generators, scorers
+from ganwise.stacked.layers import Streams, Who, adopt, equal, generators, scorers
 from ganwise.types import Record, Unusable
 
 PLAYERS: tuple[Player, Player] = ("discriminator", "generator")
@@ -43,7 +43,11 @@ def train_together(
     """
     if len(gans) != len(seeds) or not gans:
         raise Unusable(f"{len(seeds)} seeds for {len(gans)} GANs: give each GAN one seed")
-    return _Together(gans, data, seeds, every).run(steps)
+    _alike(gans)
+    settings = [[getattr(gan.recipe.schedule, part) for gan in gans] for part in APART]
+    order = sorted(range(len(gans)), key=lambda k: [s.index(s[k]) for s in settings])  # one optimizer serves equal neighbors
+    rows = _Together([gans[k] for k in order], data, [seeds[k] for k in order], every).run(steps)
+    return (tuple(row[order.index(k)] for k in range(len(gans))) for row in rows)
 
 
 class Asked(Exception):
@@ -65,7 +69,6 @@ class Mover:
 
 class _Together:
     def __init__(self, gans: Sequence[GAN], data: Dataset, seeds: Sequence[int], every: int) -> None:
-        _alike(gans)
         values, labels = data.part("train"), data.labels[data.split.train]
         self.gans, self.every, self.schedule, self.device = list(gans), every, gans[0].recipe.schedule, gans[0].device
         self.streams = Streams(seeds, self.device)
@@ -362,6 +365,8 @@ def _alike(gans: Sequence[GAN]) -> None:
         for what, mine, theirs in _facts(gan, first):
             if mine != theirs:
                 raise Unusable(f"GAN {k}: {what} is {mine}, that of GAN 0 is {theirs}; GANs trained together are equal there")
+    for player in PLAYERS:
+        equal([getattr(gan, player) for gan in gans], player)
 
 
 def _facts(gan: GAN, first: GAN) -> Iterator[tuple[str, Any, Any]]:

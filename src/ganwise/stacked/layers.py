@@ -109,13 +109,11 @@ def generators(networks: Sequence[Generator], streams: Streams, name: str) -> La
     first = networks[0]
     if not isinstance(first.mapping, nn.Identity):
         raise Unusable(f"{name}: a {type(first.mapping).__name__} maps its latents to styles; train these GANs one by one")
-    _equal(networks, name)
     return _join([n.synthesis for n in networks], streams, f"{name}.synthesis")
 
 
 def scorers(networks: Sequence[nn.Module], streams: Streams) -> tuple[Layer, Layer]:
     """The discriminators as one trunk and one head: (K, B, ...) to features (K, B, width) to scores (K, B, 1)."""
-    _equal(networks, "discriminator")
     if type(networks[0]) is not Scorer:
         raise Unusable(f"discriminator: a {type(networks[0]).__name__} can't be trained with others; train these GANs one by one")
     trunk, head = (_join([getattr(n, part) for n in networks], streams, f"discriminator.{part}") for part in ("trunk", "head"))
@@ -130,13 +128,12 @@ def adopt(networks: Sequence[nn.Module], weights: Sequence[nn.Parameter]) -> Non
 
 
 def _join(layers: Sequence[nn.Module], streams: Streams, where: str) -> Layer:
-    """Layers of one place in all networks as one.
+    """Equal layers of one place in all networks as one.
 
     Raises:
-        Unusable: They differ, or are of a kind that can't be joined; the first such place is named.
+        Unusable: They are of a kind that can't be joined.
     """
     first = layers[0]
-    _equal(layers, where)
     if type(first) in JOINED:
         return JOINED[type(first)](layers, streams)
     if isinstance(first, ALIKE):
@@ -147,10 +144,15 @@ def _join(layers: Sequence[nn.Module], streams: Streams, where: str) -> Layer:
     raise Unusable(f"{where}: a {type(first).__name__} can't be trained with others; train these GANs one by one")
 
 
-def _equal(layers: Sequence[nn.Module], where: str) -> None:
-    for k, layer in enumerate(layers):
-        if (mine := _facts(layer)) != (theirs := _facts(layers[0])):
-            raise Unusable(f"GAN {k}: {where} is {mine}, that of GAN 0 {theirs}; GANs trained together are equal there")
+def equal(networks: Sequence[nn.Module], where: str) -> None:
+    """Raises:
+    Unusable: The networks differ in more than their weights; the first layer that differs is named.
+    """
+    first = [_facts(layer) for layer in networks[0].modules()]
+    for k, network in enumerate(networks):
+        for (name, layer), theirs in zip(network.named_modules(prefix=where), first, strict=False):
+            if (mine := _facts(layer)) != theirs:
+                raise Unusable(f"GAN {k}: {name} is {mine}, that of GAN 0 {theirs}; GANs trained together are equal there")
 
 
 def _facts(layer: nn.Module) -> str:
