@@ -78,6 +78,21 @@ CASES = MIXED | {
     "projection": recipe(choice("hinge"), on="dcgan", conditioning="projection"),
     "AC-GAN": recipe(choice("non-saturating"), on="dcgan", conditioning="classifier"),
 }
+NOISY = {
+    "batch normalization and dropout": Recipe(
+        architecture=choice("dcgan", width=8, latent=8, discriminator_norm="batch"),
+        loss=choice("hinge"),
+        regularizers=(choice("dropout"),),
+        schedule=Schedule(batch=BATCH),
+    ),
+    "StyleGAN2": Recipe(
+        architecture=choice("stylegan2", width=8, latent=8, mapping_depth=2),
+        loss=choice("non-saturating"),
+        regularizers=(choice("path-length", every=2),),
+        schedule=Schedule(batch=BATCH),
+    ),
+}
+"""What a process draws or normalizes inside its own rows: not what one process alone would."""
 VECTORS = ("pulling-away",)
 
 
@@ -102,7 +117,7 @@ class Ordinary(ranks.Several):
 
 def result(name: str, ours: ranks.Ranks, folder: Path, label: str) -> None:
     dataset = data(name)
-    gan = build(CASES[name], dataset.shape, classes=len(dataset.classes), seed=1)
+    gan = build((CASES | NOISY)[name], dataset.shape, classes=len(dataset.classes), seed=1)
     begun = {k: v.clone() for k, v in gan.generator.state_dict().items()}
     gan.ranks, gan.together = ours, gan.together and label != "ordinary"  # where real and fake are shared out as one batch
     records = list(train(gan, dataset, steps=STEPS, seed=3, every=EVERY))
@@ -119,6 +134,8 @@ def main(folder: Path) -> None:
     with ranks.joined() as ours:
         for name in CASES:
             result(name, ours, folder, str(ours.count))
+        for name in NOISY if ours.count > 1 else ():
+            result(name, ours, folder, "2")
         for name in (*MIXED, "hinge") if ours.count > 1 else ():
             result(name, Ordinary(), folder, "ordinary")
 

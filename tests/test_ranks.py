@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 import safetensors.torch as safetensors
 import torch
-from ranks_cases import CASES, MIXED
+from ranks_cases import CASES, MIXED, NOISY
 from torch import Tensor
 
 from ganwise import ranks
@@ -64,7 +65,7 @@ def test_one_process_and_two_train_the_same(name: str, trained: Path) -> None:
         assert mine == pytest.approx(theirs, rel=1e-6, abs=1e-8)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *NOISY])
 def test_both_processes_hold_the_same_bits(name: str, trained: Path) -> None:
     (first, about), (second, about_second) = (numbers(trained, name, f"2-{rank}") for rank in (0, 1))
     assert all(torch.equal(first[key], second[key]) for key in first)
@@ -117,7 +118,7 @@ def pair(*arguments: object) -> Iterator[list[subprocess.Popen[str]]]:
             process.communicate()
 
 
-def wait(until: Callable[[], bool], seconds: float = 120.0) -> None:
+def wait(until: Callable[[], bool], seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < end, "waited in vain"
@@ -187,7 +188,7 @@ def test_the_death_of_one_ends_the_other_and_a_restart_ends_where_nothing_had_ha
     assert said.count("\n") == 1, said
     assert "another process of this run has died" in said
     with pair(*arguments, "--resume") as both:
-        told = [process.communicate(timeout=120) for process in both]
+        told = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     assert told[1] == ("", ""), "one process speaks"
     again, undisturbed = RunDirectory.open(out), whole
@@ -198,9 +199,24 @@ def test_the_death_of_one_ends_the_other_and_a_restart_ends_where_nothing_had_ha
     assert all(torch.equal(mine[name], theirs[name]) for name in theirs if not name.startswith("file."))
 
 
+def test_another_number_of_processes_goes_on_too_and_says_so(
+    whole: RunDirectory, points: Path, call: Callable[..., Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(whole.path, out)
+    last = f"checkpoints/{STEPS:09d}"
+    for suffix in (".json", ".safetensors"):
+        (out / last).with_suffix(suffix).unlink()
+    done = call("train", "fcgan", points, *RUN, "--steps", STEPS, "--out", out, "--resume")
+    assert done.status == 0
+    assert "begun with 2 processes, goes on with 1" in done.err
+    mine, theirs = (safetensors.load_file((path / last).with_suffix(".safetensors")) for path in (out, whole.path))
+    assert 0 < apart(*({k: v for k, v in found.items() if k.startswith("generator.")} for found in (mine, theirs))) < 1e-4
+
+
 def test_a_batch_that_can_not_be_shared_out_is_refused_once(points: Path, tmp_path: Path) -> None:
     with pair("train", "fcgan", points, "--set", "schedule.batch=63", "--steps", 5, "--out", tmp_path / "run") as both:
-        said = [process.communicate(timeout=120)[1] for process in both]
+        said = [process.communicate(timeout=300)[1] for process in both]
     assert [process.returncode for process in both] == [2, 2]
     assert said == ["ganwise: schedule.batch: 63 samples can't be shared out to 2 processes; take 62\n", ""]
     assert not (tmp_path / "run").exists()
