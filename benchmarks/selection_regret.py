@@ -40,7 +40,9 @@ from ganwise.mixture import fit_mixture, images_of
 from ganwise.recipe import Choice, Recipe
 from ganwise.select import Application
 from ganwise.select.space import NONE, Combination, possible
-from ganwise.study import local
+from ganwise.study.engine import Stop, Task
+from ganwise.study.local import Local
+from ganwise.study.trial import ENOUGH
 from ganwise.types import Audit, Shape, Unusable
 
 HERE = Path(__file__).parent / "results" / "selection-regret"
@@ -214,8 +216,7 @@ def run(name: str, wanted: Sequence[Job], out: Path, cifar: Path | None, setting
         trial.path.mkdir(parents=True)
         job = {"data": str(folder / "data"), "recipe": recipe, "limit": {"seconds": spent}, "seed": seed, "device": "cpu"}
         trial.update(name=entrant, arm=arm, commit=commit(), status="waiting", job=job | {"n": setting.n, "draws": setting.draws})
-        clock = local.Clock(time.monotonic() + PATIENCE * spent + 60, 0.0, PATIENCE * spent + 60)
-        if stopped := local.Engine(1, clock, lambda running: None).run([trial]):
+        if stopped := run_alone(trial, PATIENCE * spent + 60):
             return stopped
         if name == "grid" and trial.model.is_file():
             write_json(trial.path / "modes.json", modes(trial))
@@ -223,6 +224,23 @@ def run(name: str, wanted: Sequence[Job], out: Path, cifar: Path | None, setting
         said = told.get("broken") or f"{told.get('steps', 0):,} steps, {told.get('verdict')}, {_primary(trial, data)}"
         print(f"{name} {arm} {entrant} seed {seed}: {said}", flush=True)
     return 0
+
+
+def run_alone(trial: RunDirectory, patience: float) -> int:
+    """Trains a run to its end and scores it; one that is slow scores what it has. Returns the signal that came, 0 for none."""
+    engine, deadline = Local(1), time.monotonic() + patience
+    with Stop().listening() as stop:
+        for task in (Task(trial, 1.0), Task(trial, None)):
+            engine.start(task)
+            while not (ended := engine.finished(0.5)) and not stop.number:
+                if time.monotonic() > deadline:
+                    engine.stop(ENOUGH, task)
+            if stop.number:
+                break
+            if ended[0].error:
+                trial.update(broken=ended[0].error)
+        engine.close()
+    return stop.number
 
 
 def finished(told: Row) -> bool:

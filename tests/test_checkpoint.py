@@ -24,7 +24,8 @@ from ganwise.build import GAN, build
 from ganwise.catalog import RECIPES, choice
 from ganwise.data import Dataset, load
 from ganwise.recipe import Optimizer, Recipe, Schedule, Stall, change
-from ganwise.study.trial import Limit, Stop, Trial
+from ganwise.study.limit import Limit
+from ganwise.study.trial import Stop, Trial
 from ganwise.train import train
 from ganwise.types import Halted, Record, Unusable
 

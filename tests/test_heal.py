@@ -19,7 +19,8 @@ from ganwise.doctor.slips import slip
 from ganwise.heal import Healer
 from ganwise.recipe import Recipe, change, from_data
 from ganwise.study.healing import graft, last_healthy, treatments
-from ganwise.study.trial import Limit, Stop, Trial
+from ganwise.study.limit import Limit
+from ganwise.study.trial import Stop, Trial
 from ganwise.train import train
 from ganwise.types import Finding, Remedy, Unusable, Value
 

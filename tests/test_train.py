@@ -26,7 +26,8 @@ from ganwise.model import Model
 from ganwise.model import load as load_model
 from ganwise.objective import Objective, Part, Pass
 from ganwise.recipe import Optimizer, Recipe, Schedule, change
-from ganwise.study.trial import Limit, Stop, Trial
+from ganwise.study.limit import Limit
+from ganwise.study.trial import Stop, Trial
 from ganwise.train import Batches, forward, frozen, move, play, step, train
 from ganwise.types import Shape, Unusable, Value
 

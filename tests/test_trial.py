@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ganwise.study.trial import Limit, copies
+from ganwise.study.limit import Limit
+from ganwise.study.trial import copies
 from ganwise.types import Record
 
 CHECKS = {

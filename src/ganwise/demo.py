@@ -20,7 +20,8 @@ from ganwise.doctor.stop import advise
 from ganwise.heal import Healer, last_grid, side_by_side
 from ganwise.recipe import Recipe, change
 from ganwise.report import clinic, demo
-from ganwise.study.trial import Limit, Stop, Trial
+from ganwise.study.limit import Limit
+from ganwise.study.trial import Stop, Trial
 from ganwise.types import Record, Value
 
 STEPS = 1000

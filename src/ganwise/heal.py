@@ -22,7 +22,8 @@ from ganwise.metrics import ranking_metric
 from ganwise.recipe import Recipe, from_data
 from ganwise.study import healing
 from ganwise.study.healing import CURED, Treatment, treatments
-from ganwise.study.trial import Limit, Stop, Trial
+from ganwise.study.limit import Limit
+from ganwise.study.trial import Stop, Trial
 from ganwise.types import Record, Remedy, Score, Unusable
 
 TRIES = 3

@@ -11,7 +11,7 @@ from ganwise.cli import live, runs, show
 from ganwise.cli.app import launched, wants
 from ganwise.study import budget as budgets
 from ganwise.study import job
-from ganwise.study.race import Entrant, Plan
+from ganwise.study.plan import Entrant, Plan
 from ganwise.types import Audit, Unusable
 
 
@@ -19,19 +19,24 @@ def run(
     data: str,
     recipes: tuple[str, ...],
     want: str,
-    budget: str,
-    seeds: int,
+    budget: str | None,
+    seeds: int | None,
     out: Path | None,
     size: int | None,
     strict: bool,
     device: str,
     json: bool,
+    resume: bool = False,
+    record: str | None = None,
 ) -> int:
     """Exit status: 0 done, 1 every candidate sick, 130 interrupted."""
-    budget_ = budgets.parse(budget)
-    entrants = _entrants(recipes)
-    if out and out.exists() and any(out.iterdir() if out.is_dir() else [out]):
-        raise Unusable(f"{out}: holds files already; name a new directory with --out, or remove it")
+    budget_ = budgets.parse(budget) if budget is not None else None
+    entrants = _entrants(recipes, resume)
+    if resume and out is None:
+        raise Unusable("--resume: name the race's directory with --out")
+    if not resume and out and out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        more = ", or go on with its race by --resume" if (out / "plan.json").is_file() else ", or remove it"
+        raise Unusable(f"{out}: holds files already; name a new directory with --out{more}")
     device = runs.device(device)
     request = job.Request(
         source=data,
@@ -44,6 +49,8 @@ def run(
         size=size,
         strict=strict,
         command=launched(),
+        resume=resume,
+        record=record,
     )
     with ExitStack() as stack:
         result = job.run(request, _hooks(stack, json))
@@ -51,7 +58,8 @@ def run(
     show.result(result, json, lambda: show.outcome(result))
     if result["interrupted"]:
         saved = f"the best model so far is saved: {result['model']}" if result["model"] else "no run had a model yet"
-        live.errors.print(f"interrupted; {saved}; everything is in {request.out}", markup=False, soft_wrap=True)
+        on = f"everything is in {request.out}: ganwise race {data} --out {request.out} --resume goes on"
+        live.errors.print(f"interrupted; {saved}; {on}", markup=False, soft_wrap=True)
         return 128 + int(result["signal"])
     return 0 if result["recommended"] else 1
 
@@ -68,7 +76,7 @@ def _short(data: str) -> str:
     return Path(data.rstrip("/")).stem or "data"
 
 
-def _entrants(recipes: tuple[str, ...]) -> tuple[Entrant, ...]:
+def _entrants(recipes: tuple[str, ...], joining: bool) -> tuple[Entrant, ...]:
     """``ALIAS=RECIPE`` or ``RECIPE``; an alias lets one recipe enter several times."""
     found: dict[str, Entrant] = {}
     for text in recipes:
@@ -79,9 +87,19 @@ def _entrants(recipes: tuple[str, ...]) -> tuple[Entrant, ...]:
         if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
             raise Unusable(f"{text}: an alias is made of letters, digits, '-', '_' and '.'")
         found[name] = Entrant(name, runs.read_recipe(recipe))
-    if len(found) == 1:
+    if len(found) == 1 and not joining:
         raise Unusable("a race takes two candidates at least; for one use ganwise train")
     return tuple(found.values())
+
+
+def _ladder(plan: Plan) -> str:
+    """Who gets how much, in words: 8 train to 2 s, 4 of them to 8 s, 2 of those to 20 s."""
+    unit, whole = next((name, amount) for name, amount in plan.limit.items() if amount and name != "wall")
+    how = {"seconds": "{:,.1f} s", "images": "{:,.0f} images", "flops": "{:.2g} operations"}[unit]
+    steps = [f"{rung.places} to {how.format(rung.share * float(whole))}" for rung in plan.ladder.rungs]
+    if len({rung.places for rung in plan.ladder.rungs}) == 1:
+        return f"each trains for {how.format(float(whole))}"
+    return f"of training: {', '.join(steps)}"
 
 
 def _hooks(stack: ExitStack, json: bool) -> job.Hooks:
@@ -92,9 +110,9 @@ def _hooks(stack: ExitStack, json: bool) -> job.Hooks:
 
     def planned(plan: Plan) -> None:
         if not json:
-            each = f"{plan.seconds:.0f} s of training" if plan.seconds else f"{plan.images:,} images"
-            show.heading(f"Racing {len(plan.entrants)} candidates with {plan.seeds} seeds, {each} each, {plan.workers} at a time")
+            show.heading(f"Racing {len(plan.entrants)} candidates with {plan.seeds} seeds, {plan.workers} at a time")
             show.console.print("  " + ", ".join(e.name for e in plan.entrants))
+            show.console.print(f"  {_ladder(plan)}", soft_wrap=True)
         view["race"] = stack.enter_context(live.race(plan))
 
     def advised(advice: Any) -> None:
@@ -104,6 +122,9 @@ def _hooks(stack: ExitStack, json: bool) -> job.Hooks:
     def watch(running: list[Any]) -> None:
         view["race"].watch(running)
 
+    def say(line: str) -> None:
+        live.errors.print(line, markup=False, soft_wrap=True)
+
     if json:
-        return job.Hooks(planned=planned, watch=watch)
-    return job.Hooks(audited=audited, advised=advised, planned=planned, watch=watch)
+        return job.Hooks(planned=planned, watch=watch, say=say)
+    return job.Hooks(audited=audited, advised=advised, planned=planned, watch=watch, say=say)

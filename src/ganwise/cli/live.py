@@ -15,7 +15,8 @@ from rich.table import Column
 from rich.text import Text
 
 from ganwise.artifacts import RunDirectory
-from ganwise.study.race import Plan
+from ganwise.study.halving import work
+from ganwise.study.plan import Plan
 
 errors = Console(stderr=True, highlight=False)
 SHOWN = {"loss_d": ("D", 1), "loss_g": ("G", 1), "m_global": ("M", 1)}
@@ -79,7 +80,8 @@ class RaceView:
         self.begun, self.looked = time.monotonic(), -math.inf
         self.tasks: dict[Path, TaskID] = {}
         self.under_way: set[Path] = set()
-        self.runs = len(plan.entrants) * plan.seeds
+        self.work = work(plan.ladder)
+        self.shares: dict[Path, float] = {}
         self.best, self.leader = math.inf, ""
         self.total = progress.add_task("race", total=1.0, numbers="", left=plan.wall)
 
@@ -92,31 +94,39 @@ class RaceView:
             if run.path not in self.tasks:
                 self.tasks[run.path] = self.progress.add_task(run.path.name, total=1.0, numbers="starting")
                 self._say(f"{run.path.name}: started")
-        shares = [self._update(run) for run in running]
+            self.progress.update(self.tasks[run.path], visible=True)
+            self.shares[run.path] = self._update(run)
         for path in sorted(self.under_way - now):
-            self._update(RunDirectory(path))
+            self.shares[path] = self._update(RunDirectory(path))
             self.progress.update(self.tasks[path], visible=False)
             self._say(f"{path.name}: {_end(RunDirectory(path))}")
         self.under_way = now
-        self._race(len(self.tasks) - len(now), sum(shares))
+        self._race(len(self.tasks) - len(now))
 
-    def _race(self, done: int, shares: float) -> None:
-        share, spent = (done + shares) / self.runs, time.monotonic() - self.begun
+    def _race(self, paused: int) -> None:
+        """By the work of the whole ladder, of which fewer runs have more the higher it goes."""
+        share, spent = min(1.0, sum(self.shares.values()) / self.work), time.monotonic() - self.begun
         left = self.plan.wall - spent if self.plan.wall else spent * (1 - share) / share if share > 0.03 else None
         best = f"  best {self.leader} {_number(self.best)}" if self.leader else ""
-        self.progress.update(self.total, completed=share, left=left, numbers=f"{done} of {self.runs} runs{best}")
+        self.progress.update(
+            self.total, completed=share, left=left, numbers=f"{len(self.tasks)} runs begun, {paused} wait or are done{best}"
+        )
 
     def _update(self, run: RunDirectory) -> float:
         """Shows what a run has written; returns the share of its budget that it has used."""
         record, check = _last(run.records_file), _last(run.checks_file)
         if not record:
             return 0.0
-        spent, allowed = ("seconds", self.plan.seconds) if self.plan.seconds else ("images", self.plan.images)
-        share = min(1.0, record[spent] / (allowed or 1))
+        share = min(1.0, self._share(run, record))
         told = numbers({} if share >= 1 else record, check)
         self.progress.update(self.tasks[run.path], completed=share, numbers=f"scoring  {told}" if share >= 1 else told)
         self._lead(run, check)
         return share
+
+    def _share(self, run: RunDirectory, record: dict[str, float]) -> float:
+        if self.plan.flops:  # which no record counts: the last rung has to do
+            return max((float(look["rung"]) for look in run.read().get("looks", [])), default=0.0)
+        return record["seconds"] / self.plan.seconds if self.plan.seconds else record["images"] / (self.plan.images or 1)
 
     def _lead(self, run: RunDirectory, check: dict[str, float]) -> None:
         for name in RANKING:

@@ -27,7 +27,9 @@ from ganwise.reproduce.plots import COLORS, panels, save
 from ganwise.reproduce.work import Cell, Conclusion, Figure, Interrupted, Row, Scale, Verdict, Work
 from ganwise.select import Device, select
 from ganwise.study import budget as budgets
+from ganwise.study import plan as plans
 from ganwise.study import race
+from ganwise.study.plan import Entrant
 from ganwise.train import train
 from ganwise.types import Audit
 
@@ -114,11 +116,11 @@ def _costs(data: Dataset, steps: int, rounds: int, device: str) -> dict[str, flo
     return {name: median(each) for name, each in spent.items()}
 
 
-def entrants(listed: Sequence[race.Entrant]) -> tuple[race.Entrant, ...]:
+def entrants(listed: Sequence[Entrant]) -> tuple[Entrant, ...]:
     """The paper's four, the first of ours that is none of them, and the plain baseline."""
     known = {entrant.name: entrant for entrant in listed}
     ours = next(entrant for entrant in listed if entrant.name not in (*PAPERS, BASELINE))
-    return tuple(known.get(name) or race.Entrant(name, named(name)) for name in (*PAPERS, ours.name, BASELINE))
+    return tuple(known.get(name) or Entrant(name, named(name)) for name in (*PAPERS, ours.name, BASELINE))
 
 
 def _raced(cell: Cell, data: Dataset, folder: Path, work: Work) -> Row:
@@ -127,10 +129,10 @@ def _raced(cell: Cell, data: Dataset, folder: Path, work: Work) -> Row:
     folder.mkdir(parents=True)
     device, seconds = MACHINES["a GPU" if work.device.startswith("cuda") else "a processor, ten minutes"]
     advice = select(audit(data), WANT, device=device, seconds=seconds, limit=LISTED)
-    listed = entrants([race.Entrant(candidate.name, candidate.recipe) for candidate in advice.candidates])
+    listed = entrants([Entrant(candidate.name, candidate.recipe) for candidate in advice.candidates])
     data = _data(work, PARTS[work.scale])
     budget, begun = budgets.parse(str(cell.options["budget"])), time.monotonic()
-    plan = race.plan(listed, data, budget, int(cell.options["seeds"]), work.device, begun, trim=False)._replace(workers=1)
+    plan = plans.plan(listed, data, budget, int(cell.options["seeds"]), work.device, begun, trim=False)._replace(workers=1)
     work.say(f"{len(listed)} candidates, {plan.seeds} seeds, {plan.images or 0:,} images each, n = {plan.n}")
     before = _spent()
     result = race.race(plan, data, budget, folder, work.device, lambda running: None, begun)

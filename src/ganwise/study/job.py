@@ -1,11 +1,11 @@
-"""The main job, start to end: load, audit, select, race, hand over the best model."""
+"""The main job, start to end: load, audit, select, race, hand over the best model. Or go on with a race, and add to it."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,28 +15,42 @@ from ganwise.audit import audit
 from ganwise.build import suited
 from ganwise.data import Dataset, load
 from ganwise.select import Advice, known, select
+from ganwise.study import budget as budgets
+from ganwise.study import plan as plans
 from ganwise.study import race
 from ganwise.study.best import best_run
 from ganwise.study.budget import Budget
-from ganwise.study.local import Watch
-from ganwise.study.race import Entrant, Plan
+from ganwise.study.engine import Engine
+from ganwise.study.local import Local
+from ganwise.study.plan import Entrant, Plan
+from ganwise.study.race import Watch
+from ganwise.study.record import Index
 from ganwise.types import Audit, Unusable
+
+SEEDS, BUDGET = 3, "3m"
+FORMAT = 1
+"""Of a race's `plan.json`; a newer one is refused."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for. Without ``entrants`` the short list runs."""
+    """What the user asked for. Without ``entrants`` the short list runs.
+
+    With ``resume`` the race in ``out`` goes on: budget and seeds are its own where they are None, and entrants join it.
+    """
 
     source: str
-    budget: Budget
     out: Path
+    budget: Budget | None = None
     want: tuple[str, ...] = ()
     entrants: tuple[Entrant, ...] = ()
-    seeds: int = 2
+    seeds: int | None = None
+    resume: bool = False
     device: str = "cpu"
     size: int | None = None
     strict: bool = False
     command: str = ""
+    record: str | None = None  # a database by its URL, instead of that in the directory
 
 
 @dataclass(frozen=True)
@@ -47,10 +61,11 @@ class Hooks:
     advised: Callable[[Advice], None] = lambda advice: None
     planned: Callable[[Plan], None] = lambda plan: None
     watch: Watch = lambda running: None
+    say: Callable[[str], None] = lambda line: None
 
 
-def run(request: Request, hooks: Hooks) -> dict[str, Any]:
-    """Does all of it in ``request.out``; returns the race's result, with the exported model's path.
+def run(request: Request, hooks: Hooks, engine: Engine | None = None) -> dict[str, Any]:
+    """Does all of it in ``request.out``; returns the race's result, with the exported model's path. By default on this machine.
 
     Raises:
         Unusable: The data, the recipes, the budget or the directory can't be used; nothing is left half-written.
@@ -60,19 +75,111 @@ def run(request: Request, hooks: Hooks) -> dict[str, Any]:
     data = load(request.source, size=request.size, strict=request.strict)
     for entrant in request.entrants:
         _buildable(entrant, data)
+    with closing(engine or Local(plans.workers(request.device), request.device == "cuda")) as engine:
+        return _gone_on(request, data, hooks, begun, engine) if request.resume else _begun(request, data, hooks, begun, engine)
+
+
+def _gone_on(request: Request, data: Dataset, hooks: Hooks, begun: float, engine: Engine) -> dict[str, Any]:
+    with _locked(request.out):
+        plan, budget = _gone_on_with(request, data, begun, engine)
+        hooks.planned(plan)
+        return _raced(request, plan, budget, data, hooks, begun, engine)
+
+
+def _begun(request: Request, data: Dataset, hooks: Hooks, begun: float, engine: Engine) -> dict[str, Any]:
     seen = audit(data)
     hooks.audited(seen)
-    seconds = None if request.budget.unit == "images" else request.budget.amount
+    budget = request.budget or budgets.parse(BUDGET)
+    seconds = budget.amount if budget.unit in ("wall", "cpu") else None
     advice = select(seen, request.want, device=_kind(request.device), seconds=seconds)
     entrants = request.entrants or tuple(Entrant(c.name, c.recipe) for c in advice.candidates)
     hooks.advised(advice)
-    with _claimed(request.out):
-        plan = race.plan(entrants, data, request.budget, request.seeds, request.device, begun, trim=not request.entrants)
+    with _claimed(request.out), _locked(request.out):
+        trim, seeds = not request.entrants, request.seeds or SEEDS
+        plan = plans.plan(entrants, data, budget, seeds, request.device, begun, trim, engine.slots)
         interrupts.obey()
         hooks.planned(plan)
-        _note(request, data, seen, advice)
-        result = race.race(plan, data, request.budget, request.out, request.device, hooks.watch, begun)
+        _note(request, plan, budget, data)
+        artifacts.write_json(request.out / "audit.json", seen._asdict())
+        artifacts.write_json(request.out / "select.json", advice.as_json())
+        return _raced(request, plan, budget, data, hooks, begun, engine)
+
+
+def _raced(
+    request: Request, plan: Plan, budget: Budget, data: Dataset, hooks: Hooks, begun: float, engine: Engine
+) -> dict[str, Any]:
+    index = Index.open(request.out, hooks.say, request.record)
+    try:
+        result = race.race(plan, data, budget, request.out, request.device, hooks.watch, begun, engine, index)
         return hand_over(request.out, result)
+    finally:
+        index.put_race()
+        index.close()
+
+
+def _gone_on_with(request: Request, data: Dataset, begun: float, engine: Engine) -> tuple[Plan, Budget]:
+    """The plan of the race in the directory, with what is to be added to it.
+
+    Raises:
+        Unusable: No race there, one of another version, of other data or on another device, or what is asked for would take
+            something away from it.
+    """
+    out = request.out
+    if not (out / "plan.json").is_file() or not (out / "request.json").is_file():
+        raise Unusable(f"{out}: no race to go on with (plan.json is missing); leave --resume out to begin one")
+    told, asked = artifacts.read_json(out / "plan.json"), artifacts.read_json(out / "request.json")
+    if int(told.get("format", FORMAT)) > FORMAT:
+        raise Unusable(f"{out}: a race of a newer ganwise (format {told['format']}, this one goes on with up to {FORMAT})")
+    before = plans.read(told, str(out / "plan.json"))
+    if asked.get("content") != data.content:
+        raise Unusable(f"{out}: holds a race on other data ({asked.get('source')}); name that data, or another --out")
+    if asked.get("device") != request.device:
+        raise Unusable(f"{out}: holds a race on {asked.get('device')}, not {request.device}; give --device {asked.get('device')}")
+    seeds = request.seeds or before.seeds
+    if seeds < before.seeds:
+        raise Unusable(f"--seeds {seeds}: the race in {out} has {before.seeds}; seeds can only be added")
+    budget = budgets.parse(str(told["budget"]))
+    plan = before._replace(entrants=_joined(before.entrants, request.entrants, out), seeds=seeds)
+    if request.budget and request.budget.text != budget.text:
+        budget = request.budget
+        plan = _grown(plan, plans.plan(plan.entrants, data, budget, seeds, request.device, begun, False, engine.slots), out)
+    _note(request, plan, budget, data)
+    return plan._replace(workers=engine.slots), budget
+
+
+def _joined(before: tuple[Entrant, ...], new: tuple[Entrant, ...], out: Path) -> tuple[Entrant, ...]:
+    known = dict(before)
+    for name, recipe in new:
+        if known.setdefault(name, recipe) != recipe:
+            raise Unusable(f"{name}: the race in {out} has another recipe of this name; give yours an alias, as in b={name}")
+    return tuple(Entrant(*each) for each in known.items())
+
+
+def _grown(before: Plan, after: Plan, out: Path) -> Plan:
+    """Test samples stay as many as they were, so that scores can be compared."""
+    for unit in ("seconds", "images", "flops"):
+        old, new = getattr(before, unit), getattr(after, unit)
+        if (old is None) != (new is None):
+            raise Unusable(f"--budget: not in the unit of the race in {out}; give it {_unit(before)}")
+        if old and new < old:
+            raise Unusable(f"--budget: gives a run {new:,.0f} {unit}, less than the {old:,.0f} that it has in {out}; give more")
+    return after._replace(n=before.n, draws=before.draws)
+
+
+def _unit(before: Plan) -> str:
+    return "as images:2M" if before.images else "as flops:1e15" if before.flops else "as a time"
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """One race at a time. The lock dies with its process."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(artifacts.alone(out))
+        except Unusable as error:
+            by = str(error).partition("trained")[2].partition(";")[0]
+            raise Unusable(f"{out}: another race runs here{by}; wait until it ends, or name another --out") from None
+        yield
 
 
 def _buildable(entrant: Entrant, data: Dataset) -> None:
@@ -109,13 +216,16 @@ def hand_over(out: Path, result: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _note(request: Request, data: Dataset, seen: Audit, advice: Advice) -> None:
-    out = request.out
-    artifacts.write_json(out / "audit.json", seen._asdict())
-    artifacts.write_json(out / "select.json", advice.as_json())
-    told = {"source": request.source, "want": request.want, "seeds": request.seeds, "device": request.device}
-    told |= {"budget": request.budget.text, "command": request.command, "data": data.name, "content": data.content}
-    artifacts.write_json(out / "request.json", told)
+def _note(request: Request, plan: Plan, budget: Budget, data: Dataset) -> None:
+    """What was asked for; of a race that goes on, the first command too."""
+    file = request.out / "request.json"
+    before = artifacts.read_json(file) if file.is_file() else {}
+    told = {"source": request.source, "want": request.want, "seeds": plan.seeds, "device": request.device}
+    told |= {"budget": budget.text, "command": request.command, "data": data.name, "content": data.content}
+    if before:
+        told |= {name: before[name] for name in ("want", "command")}
+        told["resumed"] = [*before.get("resumed", []), request.command]
+    artifacts.write_json(file, told)
 
 
 def _kind(device: str) -> Any:

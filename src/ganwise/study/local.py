@@ -1,145 +1,120 @@
-"""The local engine: one process a trial, as many at once as the machine has cores or GPUs, each in its own run directory."""
+"""The local engine: one process a task, as many at once as the machine has cores or GPUs, each in its own run directory."""
 
 from __future__ import annotations
 
+import json
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
-from types import FrameType
+from typing import Any
 
-from ganwise import interrupts
-from ganwise.artifacts import RunDirectory
+from ganwise.study.engine import Ended, Task
 
-Watch = Callable[[list[RunDirectory]], None]
-PATIENCE = 30.0
-"""Seconds that trials get to save their work after a signal."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """When a race has to end, in monotonic seconds."""
-
-    deadline: float  # what still trains then is asked to score what it has
-    least: float  # a trial that would get less than these seconds before the deadline is not begun
-    grace: float  # what still runs these seconds after the deadline is killed
+THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Small networks gain nothing from more, and results repeat only at a fixed number of threads."""
 
 
 @dataclass
-class Running:
-    trial: RunDirectory
-    process: subprocess.Popen[bytes]
-    late: bool = False  # killed by us, after the deadline
+class Local:
+    """This machine's cores or GPUs. Trials are forks of one process that has imported everything (see `nursery`)."""
 
-    def ask(self, number: int) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
+    slots: int
+    gpus: bool = False
+    _running: dict[str, Task] = field(default_factory=dict, init=False)  # by the run's directory
+    _pids: dict[str, int] = field(default_factory=dict, init=False)
+    _asked: dict[str, int] = field(default_factory=dict, init=False)  # signals for what has not begun yet
+    _nursery: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _heard: queue.SimpleQueue[dict[str, Any]] = field(default_factory=queue.SimpleQueue, init=False)
+    _gpu: dict[str, int] = field(default_factory=dict, init=False)
 
+    def __post_init__(self) -> None:
+        self._open()  # while the race is planned it imports
 
-@dataclass
-class Stop:
-    """The signal that came from outside, 0 for none. It is looked at between two steps; the second one ends all at once."""
+    def start(self, task: Task) -> None:
+        path = str(task.run.path)
+        if self._nursery is None or self._nursery.poll() is not None:
+            self._open()
+        if self.gpus:
+            self._gpu[path] = min(set(range(self.slots)) - set(self._gpu.values()))
+        self._running[path] = task
+        self._tell({"run": path, "until": task.until, "gpu": self._gpu.get(path)})
 
-    number: int = 0
-
-    @contextmanager
-    def listening(self) -> Iterator[Stop]:
-        ours = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP] if threading.current_thread() is threading.main_thread() else []
-        ours = [s for s in ours if s == signal.SIGINT or signal.getsignal(s) != signal.SIG_IGN]  # nohup stays nohup
-        previous = {s: signal.signal(s, self._set) for s in ours}
-        if ours:  # inherited: a trial asked to score before it listens must not die of it
-            previous[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-        try:
-            interrupts.obey()
-            yield self
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    def _set(self, number: int, frame: FrameType | None) -> None:
-        if self.number:
-            raise KeyboardInterrupt
-        self.number = number
-
-
-@dataclass
-class Engine:
-    """Runs trials until all are done, the clock runs out, or a signal comes."""
-
-    workers: int
-    clock: Clock
-    watch: Watch
-    running: list[Running] = field(default_factory=list, init=False)
-
-    def run(self, trials: Sequence[RunDirectory]) -> int:
-        """0 when all were given their time, else the signal that ended them: passed on, so that they save their best."""
-        waiting = list(trials)
-        with Stop().listening() as stop:
+    def finished(self, timeout: float) -> list[Ended]:
+        found: list[Ended] = []
+        until = time.monotonic() + timeout
+        while True:
             try:
-                while (waiting or self.running) and not stop.number:
-                    self._keep_time(waiting)
-                    while waiting and len(self.running) < self.workers:
-                        self.running.append(_start(waiting.pop(0)))
-                    self.watch([one.trial for one in self.running])
-                    time.sleep(0.1)
-                    self._collect()
-                self.watch([one.trial for one in self.running])
-                if stop.number:
-                    self._save()
-            finally:  # nothing outlives us: not after a second signal, nor when watch fails
-                for one in self.running:
-                    one.process.kill()
-                    one.process.wait()
-        return stop.number
+                heard = self._heard.get(timeout=0 if found else max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return found
+            found += self._hear(heard)
 
-    def _keep_time(self, waiting: list[RunDirectory]) -> None:
-        left = self.clock.deadline - time.monotonic()
-        if left < self.clock.least:
-            waiting.clear()
-        for one in self.running:
-            if left < -self.clock.grace:
-                one.late = True
-                one.ask(signal.SIGKILL)
-            elif left < 0:
-                one.ask(signal.SIGUSR1)  # again and again: it hears none before it has started
+    def stop(self, number: int, task: Task | None = None) -> None:
+        for path in [str(task.run.path)] if task else list(self._running):
+            if path in self._pids:
+                self._tell({"pid": self._pids[path], "signal": number})
+            elif path in self._running:
+                self._asked[path] = number
 
-    def _collect(self) -> None:
-        for one in [one for one in self.running if one.process.poll() is not None]:
-            self.running.remove(one)
-            if one.process.returncode:
-                one.trial.update(broken=_last_words(one))
+    def close(self) -> None:
+        if self._nursery is not None and self._nursery.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._nursery.stdin.close()  # it kills what still runs, and ends
+            self._nursery.wait()
+        self._nursery = None
 
-    def _save(self) -> None:
-        for one in self.running:
-            one.ask(signal.SIGINT)
-        end = time.monotonic() + PATIENCE
-        while self.running and time.monotonic() < end:
-            self.running = [one for one in self.running if one.process.poll() is None]
-            time.sleep(0.05)
-
-
-def _last_words(one: Running) -> str:
-    if one.late:
-        return "killed: it did not end when the budget was spent"
-    if one.process.returncode < 0:
-        name = signal.Signals(-one.process.returncode).name
-        return f"killed by {name}{', as the system does when memory runs out' if name == 'SIGKILL' else ''}"
-    lines = [line for line in one.trial.log.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else f"ended with exit status {one.process.returncode}"
-
-
-def _start(trial: RunDirectory) -> Running:
-    # one thread each: small networks gain nothing from more, and results repeat only at a fixed number of threads
-    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "ganwise.study.trial", str(trial.path), str(os.getpid())]
-    with trial.log.open("wb") as log:
-        # a session of its own: Ctrl-C reaches the trials once, through us, not a second time from the terminal
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=os.environ | threads, start_new_session=True
+    def _open(self) -> None:
+        command = [sys.executable, "-m", "ganwise.study.nursery"]
+        # a session of its own: Ctrl-C is for the race, which tells its trials
+        self._nursery = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | THREADS, start_new_session=True
         )
-    return Running(trial, process)
+        threading.Thread(target=_listen, args=(self._nursery, self._heard), daemon=True).start()
+
+    def _tell(self, words: dict[str, Any]) -> None:
+        assert self._nursery is not None
+        assert self._nursery.stdin is not None
+        with suppress(BrokenPipeError):  # its end is heard from its other pipe
+            self._nursery.stdin.write(json.dumps(words).encode() + b"\n")
+            self._nursery.stdin.flush()
+
+    def _hear(self, heard: dict[str, Any]) -> list[Ended]:
+        if "began" in heard:
+            path = heard["began"]
+            self._pids[path] = heard["pid"]
+            if number := self._asked.pop(path, 0):
+                self._tell({"pid": heard["pid"], "signal": number})
+            return []
+        if "ended" in heard:
+            path = next(path for path, pid in self._pids.items() if pid == heard["ended"])
+            return [self._end(path, heard["status"])]
+        return [self._end(path, -signal.SIGKILL) for path in list(self._running)] if heard["of"] is self._nursery else []
+
+    def _end(self, path: str, status: int) -> Ended:
+        self._pids.pop(path, None)
+        self._gpu.pop(path, None)
+        self._asked.pop(path, None)
+        task = self._running.pop(path)
+        return Ended(task, _last_words(task, status) if status else None)
+
+
+def _listen(nursery: subprocess.Popen[bytes], heard: queue.SimpleQueue[dict[str, Any]]) -> None:
+    assert nursery.stdout is not None
+    for line in nursery.stdout:
+        heard.put(json.loads(line))
+    heard.put({"of": nursery})
+
+
+def _last_words(task: Task, status: int) -> str:
+    if status < 0:
+        name = signal.Signals(-status).name
+        return f"killed by {name}{', as the system does when memory runs out' if name == 'SIGKILL' else ''}"
+    text = task.run.log.read_text(errors="replace") if task.run.log.is_file() else ""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else f"ended with exit status {status}"

@@ -2,7 +2,7 @@
 
 It reads one JSON object a line, ``{"run": path, "until": share, "gpu": index}`` to begin a task and ``{"pid": n, "signal": n}``
 to pass a signal on, and answers ``{"began": path, "pid": n}`` and ``{"ended": pid, "status": n}``. When its input ends, because
-the race has ended or was killed, it kills what still runs, and ends. Python's own fork server would run the caller's script again.
+the race has ended or was killed, it kills what still runs, and ends. Python's own fork server would run the caller's script too.
 """
 
 from __future__ import annotations
@@ -17,17 +17,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ganwise.study import rungs
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Of a trial. From its birth until it listens they wait (or are lost, where it is no fork): it must not die of one."""
 FORKS = sys.platform.startswith("linux")
 """Elsewhere the system's libraries may not outlive a fork: a trial is a new process, and imports for itself."""
 SPAWNED: list[subprocess.Popen[bytes]] = []
 """Held: Python collects a process that nobody holds, and its status would be lost."""
 
 
+def warm() -> None:
+    """Has torch import what it imports at the first optimizer, once for all trials."""
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+
+
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # inherited: a trial that is asked before it listens must not die of it
+    warm()
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     born, ended = os.pipe()
     os.set_blocking(ended, False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
@@ -82,8 +92,10 @@ def _obey(order: Mapping[str, Any], running: set[int]) -> None:
 
 def _fork(order: Mapping[str, Any]) -> int:
     parent = os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         return pid
     status = 1
     try:

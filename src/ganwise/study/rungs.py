@@ -8,9 +8,10 @@ the healed one of two: it goes on from the parent's last healthy checkpoint by t
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ from ganwise.recipe import Recipe, from_data
 from ganwise.select.cost import cost
 from ganwise.study import healing
 from ganwise.study.halving import SICK
-from ganwise.study.trial import CHECKPOINTS, ENOUGH, Limit, Stop, Trial, outlive_none
+from ganwise.study.limit import Limit
+from ganwise.study.looks import left
+from ganwise.study.trial import CHECKPOINTS, ENOUGH, Stop, Trial, outlive_none
 from ganwise.types import Unusable
 
 EVERY = 0.05
@@ -43,6 +46,7 @@ def main(folder: str, until: float | None, parent: int | None = None) -> int:
     torch.set_num_threads(1)
     run = RunDirectory(Path(folder))
     with Stop(racing=True).listening() as stop, _alone(run.path):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, ENOUGH))
         job = run.read()["job"]
         trial = _trial(run, job, open_saved(Path(job["data"])))
         if until is None:
@@ -56,15 +60,16 @@ def main(folder: str, until: float | None, parent: int | None = None) -> int:
 def _alone(folder: Path) -> Iterator[None]:
     """Whoever trained here before may need a moment to end."""
     give_up = time.monotonic() + WAIT
-    while True:
-        try:
-            with alone(folder):
-                yield
-            return
-        except Unusable:
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.2)
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(alone(folder))
+                break
+            except Unusable:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.2)
+        yield
 
 
 def _trial(run: RunDirectory, job: Mapping[str, Any], data: Dataset) -> Trial:
@@ -82,7 +87,7 @@ def operations(recipe: Recipe, data: Dataset) -> float:
 
 
 def _train(trial: Trial, job: Mapping[str, Any], until: float, stop: Stop) -> None:
-    run, before = trial.run, looks(trial.run.read(), job["limit"])
+    run, before = trial.run, left(trial.run.read(), job["limit"])
     trial.until, trial.reached = until, max((look["rung"] for look in before), default=0.0)
     trial.resume = any((run.path / CHECKPOINTS).glob("*.json"))
     if not trial.resume:
@@ -147,12 +152,3 @@ def _look(trial: Trial, diagnosis: doctor.Diagnosis, limit: Mapping[str, Any], s
         "cost": {name: told.get(name, 0) for name in ("steps", "images", "seconds", "flops")},
     }
     run.update(looks=[one for one in told.get("looks", []) if one["rung"] != trial.until] + [look])
-
-
-def looks(told: Mapping[str, Any], limit: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The looks at a run under this very limit; under another the rungs were elsewhere."""
-    return [{**look, "value": float(look["value"])} for look in told.get("looks", []) if _same(look["limit"], limit)]
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(one.get(name) == other.get(name) for name in ("seconds", "images", "flops"))

@@ -27,6 +27,7 @@ from ganwise.evaluate import Bench, prepare
 from ganwise.metrics import ranking_metric
 from ganwise.ranks import ALONE, Ranks
 from ganwise.recipe import Recipe, from_data
+from ganwise.study.limit import Limit
 from ganwise.train import train
 from ganwise.types import Record, Score, Unusable
 
@@ -39,32 +40,6 @@ MEMORIZED = 0.97
 CHECKPOINTS = "checkpoints"
 GRID, CHECK_SEED, SCORE_SEED = 64, 1, 2
 VERSIONS = {"ganwise": ganwise.__version__, "torch": torch.__version__, "python": platform.python_version()}
-
-
-@dataclass(frozen=True)
-class Limit:
-    """Where a run ends: at the first of these that it reaches. ``wall`` guards a deadline on a busy machine.
-
-    ``flops`` are operations, of which a step has ``operations``. ``lost`` is what the run has cost besides: of a sick parent.
-    """
-
-    steps: int | None = None
-    seconds: float | None = None
-    images: int | None = None
-    wall: float | None = None
-    flops: float | None = None
-    operations: float = 0.0
-    lost: Mapping[str, float] = field(default_factory=dict)
-
-    def share(self, record: Record, wall: float) -> float:
-        """How much of the limit is spent: 1 and more means the end."""
-        spent = self.spent(record) | {"wall": wall}
-        return max((used / allowed for name, used in spent.items() if (allowed := getattr(self, name))), default=0.0)
-
-    def spent(self, record: Record) -> dict[str, float]:
-        """Steps, images, seconds and operations so far, with what is lost."""
-        own = {"steps": record.step, "images": record.images, "seconds": record.seconds, "flops": record.step * self.operations}
-        return {name: used + self.lost.get(name, 0) for name, used in own.items()}
 
 
 ENOUGH = signal.SIGUSR1
@@ -215,6 +190,8 @@ class Trial:
         write_json(self.run.recipe, self.recipe.model_dump(mode="json"))
         parameters = {p: sum(w.numel() for w in getattr(gan, p).parameters()) for p in ("generator", "discriminator")}
         data = {"name": self.data.name, "source": self.data.source, "content": self.data.content, "shape": self.data.shape}
+        parts = {part: len(getattr(self.data.split, part)) for part in ("train", "validation", "test")}
+        data |= {"n": len(self.data), "parts": parts}
         self.run.update(**self._depends(gan) | {"status": "running", "data": data})
         self.run.update(versions=VERSIONS, parameters=parameters, processes=self.ranks.count)
         if state:
@@ -230,7 +207,7 @@ class Trial:
         pending = [c for c in CHECKS if c > max(self.limit.share(told[0], 0.0), self.reached)]
         begin = time.monotonic() - self.reached * (self.limit.wall or 0.0)
         saved, saving, self._good = self._mark(told[0]), self.checkpoint_every + self.checkpoint_share > 0, state
-        steps = self.limit.steps or sys.maxsize
+        steps = self.limit.step(gan, self.until, min(gan.recipe.schedule.batch, len(self.data.split.train)))
         steps_taken = train(gan, self.data, steps=steps, seed=self.seed, start=state, stop=lambda: stop.asked(self.ranks))
         for record in self.ranks.drive(steps_taken):
             if record.signals:
