@@ -8,8 +8,7 @@
 All steps of a case are measured in one process in turns, A B C A B C: what else a machine does then hits all alike. Ours runs
 through `ganwise.train.train` with its records, in the precision that it chooses here and in float32; the plain step is that of
 `speed_plain.py`, the peers' come as `speed_peers.py` says. The floor is the plain step's multiplications and additions
-(`torch.utils.flop_counter`) at the speed of large matrix products, measured in the same run. A case whose rows are there
-already is skipped, unless --again.
+at the speed of large matrix products, measured in the same run. A case whose rows are there already is skipped, unless --again.
 """
 
 from __future__ import annotations
@@ -30,8 +29,9 @@ import speed_peers
 import torch
 from speed_cases import CASES, Case
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, TensorDataset
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from ganwise import machine
 from ganwise.build import GAN
@@ -88,14 +88,38 @@ def repeated(step: Callable[[], object], times: int) -> Block:
     return block
 
 
+class Counter(TorchDispatchMode):
+    """Counts the operations of products and convolutions, also those of a gradient of a gradient and of groups of channels.
+
+    torch's own `FlopCounterMode` stops at gradients of samples, and counts a gradient of a grouped weight as if it had one group.
+    """
+
+    total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out, kind = func(*args, **(kwargs or {})), func._overloadpacket
+        if kind == torch.ops.aten.convolution:
+            self.total += convolved(args[0] if args[6] else out, args[1])
+        elif kind == torch.ops.aten.convolution_backward:
+            self.total += convolved(args[1] if args[7] else args[0], args[2]) * sum(args[10][:2])
+        elif kind in flop_registry:
+            self.total += flop_registry[kind](*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def convolved(smaller: Tensor, weight: Tensor) -> int:
+    """Operations of a convolution, or of one of its gradients: at each place of its smaller side it meets every weight."""
+    return 2 * len(smaller) * smaller[0, 0].numel() * weight.numel()
+
+
 def flops(case: Case, data: Dataset) -> float:
     """Floating point operations of one plain step; a multiplication with its addition counts as two."""
     few, batch = 8, case.full().schedule.batch  # every product grows with the batch
     gan = case.made(**{"schedule.batch": few})
     loop, real = case.plain(gan), batches(data, few)
-    with FlopCounterMode(display=False) as counter:
+    with Counter() as counter:
         loop.step(lambda: next(real)[0])
-    return counter.get_total_flops() * batch / few
+    return counter.total * batch / few
 
 
 def clock_of(device: str, wall: bool) -> Callable[[], float]:
