@@ -26,7 +26,7 @@ LAYERS = {
     **dict.fromkeys(["select", "audit", "doctor"], 2),
     **dict.fromkeys(["build", "ranks", "machine"], 3),
     **dict.fromkeys(["train", "batches", "stacked", "probes", "model", "pictures", "checkpoint"], 4),
-    **dict.fromkeys(["evaluate", "protocols", "export", "monitor", "duality"], 5),
+    **dict.fromkeys(["evaluate", "protocols", "export", "monitor", "duality", "tensorboard"], 5),
     **dict.fromkeys(["study", "report"], 6),
     **dict.fromkeys(["reproduce", "heal", "demo"], 7),
     "cli": 8,

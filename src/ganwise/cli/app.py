@@ -36,6 +36,7 @@ Strict = Annotated[bool, typer.Option("--strict", help="refuse data with corrupt
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
 Out = Annotated[Path | None, typer.Option(help="directory for the results")]
 SetPart = Annotated[list[str] | None, typer.Option("--set", help="change a part of the recipe, as in loss.margin=2")]
+TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="write TensorBoard's event files into each run's directory")]
 BudgetText = Annotated[
     str | None, typer.Option("--budget", help="total: 3m (the default) or 2h of wall time, cpu:10m, images:2M, flops:1e15")
 ]
@@ -137,6 +138,7 @@ def race(
         bool, typer.Option("--resume", help="go on with the race in --out, with more recipes, --seeds or --budget if you like")
     ] = False,
     record: Annotated[str | None, typer.Option(metavar="URL", help="keep the record in this database, not in --out")] = None,
+    tensorboard: TensorBoard = False,
     json: Json = False,
 ) -> None:
     """Train recipes under one equal budget and rank them on the test part."""
@@ -144,7 +146,7 @@ def race(
 
     if engine != "local":
         raise Unusable(f"--engine {engine}: unknown; known: local")
-    sys.exit(job.run(data, tuple(recipes or ()), "", budget, seeds, out, size, strict, device, json, resume, record))
+    sys.exit(job.run(data, tuple(recipes or ()), "", budget, seeds, out, size, strict, device, json, resume, record, tensorboard))
 
 
 @app.command()
@@ -222,12 +224,13 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with the run in --out from its newest whole checkpoint")
     ] = False,
+    tensorboard: TensorBoard = False,
     json: Json = False,
 ) -> None:
     """Train one recipe, keep its best checkpoint, score it."""
     from ganwise.cli import single
 
-    settings = single.Settings(steps, seed, device, precision, threads, deterministic, checkpoint_every, resume)
+    settings = single.Settings(steps, seed, device, precision, threads, deterministic, checkpoint_every, resume, tensorboard)
     sys.exit(single.train(recipe, data, out, size, strict, set_ or [], settings, json))
 
 

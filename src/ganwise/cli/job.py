@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from ganwise.cli.app import launched, wants
 from ganwise.study import budget as budgets
 from ganwise.study import job
 from ganwise.study.plan import Entrant, Plan
+from ganwise.tensorboard import Boards
 from ganwise.types import Audit, Unusable
 
 
@@ -28,6 +29,7 @@ def run(
     json: bool,
     resume: bool = False,
     record: str | None = None,
+    tensorboard: bool = False,
 ) -> int:
     """Exit status: 0 done, 1 every candidate sick, 130 interrupted."""
     budget_ = budgets.parse(budget) if budget is not None else None
@@ -53,7 +55,8 @@ def run(
         record=record,
     )
     with ExitStack() as stack:
-        result = job.run(request, _hooks(stack, json))
+        boards = stack.enter_context(closing(Boards())) if tensorboard else None
+        result = job.run(request, _hooks(stack, json, boards))
     result["report"] = _report(request.out)
     show.result(result, json, lambda: show.outcome(result))
     if result["interrupted"]:
@@ -102,7 +105,7 @@ def _ladder(plan: Plan) -> str:
     return f"of training: {', '.join(steps)}"
 
 
-def _hooks(stack: ExitStack, json: bool) -> job.Hooks:
+def _hooks(stack: ExitStack, json: bool, boards: Boards | None = None) -> job.Hooks:
     view: dict[str, live.RaceView] = {}
 
     def audited(seen: Audit) -> None:
@@ -121,6 +124,8 @@ def _hooks(stack: ExitStack, json: bool) -> job.Hooks:
 
     def watch(running: list[Any]) -> None:
         view["race"].watch(running)
+        if boards:
+            boards.watch(running)
 
     def say(line: str) -> None:
         live.errors.print(line, markup=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from ganwise.study.follower import follow
 from ganwise.study.job import free_directory
 from ganwise.study.limit import Limit
 from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Stop, Trial
+from ganwise.tensorboard import Board, required
 from ganwise.types import Record, Score, Unusable
 
 MOST_TILES = 10_000
@@ -44,6 +45,7 @@ class Settings(NamedTuple):
     deterministic: bool
     checkpoint_every: int
     resume: bool
+    tensorboard: bool = False
 
 
 def train(
@@ -79,6 +81,8 @@ def _chosen(
     recipe: str, data: str, size: int | None, strict: bool, changes: Sequence[str], settings: Settings
 ) -> tuple[Recipe, Dataset]:
     """What can be refused before anything is written is refused here."""
+    if settings.tensorboard:
+        required()
     chosen = runs.read_recipe(recipe, changes)
     machine.precision(settings.precision, runs.device(settings.device), nn.Identity())
     dataset = load(data, size=size, strict=strict)
@@ -105,10 +109,13 @@ def _train(ours: ranks.Ranks, run: RunDirectory, chosen: Recipe, dataset: Datase
     device = runs.device(settings.device)
     trial = Trial(run, chosen, dataset, Limit(steps=settings.steps), settings.seed, device, settings.precision)
     trial.checkpoint_every, trial.resume, trial.ranks = settings.checkpoint_every, settings.resume, ours
-    with live.bars() as progress, Stop().listening() as stop:
+    with live.bars() as progress, Stop().listening() as stop, ExitStack() as stack:
         task = progress.add_task(run.path.name, total=1.0, numbers="starting")
+        board = stack.enter_context(closing(Board(run))) if settings.tensorboard else None
 
         def show_progress(record: Record, share: float) -> None:
+            if board:
+                board.follow()
             progress.update(task, completed=share, numbers=live.numbers(dict(record.signals)))
 
         trial.show, trial.say = show_progress, live.errors.print
