@@ -189,9 +189,9 @@ class Trial:
         """Notes what the run depends on, so that it can be repeated."""
         write_json(self.run.recipe, self.recipe.model_dump(mode="json"))
         parameters = {p: sum(w.numel() for w in getattr(gan, p).parameters()) for p in ("generator", "discriminator")}
-        data = {"name": self.data.name, "source": self.data.source, "content": self.data.content, "shape": self.data.shape}
+        data: dict[str, Any] = {"name": self.data.name, "source": self.data.source, "content": self.data.content}
         parts = {part: len(getattr(self.data.split, part)) for part in ("train", "validation", "test")}
-        data |= {"n": len(self.data), "parts": parts}
+        data |= {"shape": self.data.shape, "n": len(self.data), "parts": parts}
         self.run.update(**self._depends(gan) | {"status": "running", "data": data})
         self.run.update(versions=VERSIONS, parameters=parameters, processes=self.ranks.count)
         if state:
