@@ -47,7 +47,8 @@ def exhaustive() -> Iterator[str]:
         if row["field"] == "all":
             winner = row["winner"] or f"nobody ({row['leader']} leads)"
             full = row["best_winner"] or f"nobody ({row['best']} leads)"
-            said = "single seeds: can't be tested" if row["seeds"] == 1 else "yes" if row["worse"] else "no"
+            tested = "single seeds: can't be tested" if row["seeds"] == 1 else "yes" if row["worse"] else "no"
+            said = "no: the same" if row["same"] else tested
             lines.append(
                 [TITLES[row["data"]], row["candidates"], row["seeds"], winner, full, said, row["ratio"], percent(row["cost"])]
             )
@@ -113,9 +114,11 @@ def chance() -> Iterator[str]:
 def real() -> Iterator[str]:
     told = rows("null")
     if told:
-        yield "Real races, six times dcgan on digits:\n"
-        lines = [[r["budget"], r["winner"] or "nobody", ", ".join(r["finalists"]), _scores(r)] for r in told]
-        yield table(["budget", "winner", "finalists", "KID x1000 of each seed"], lines)
+        yield "Real races, six times the same GAN:\n"
+        lines = [
+            [r["data"], r["recipe"], r["budget"], r["winner"] or "nobody", ", ".join(r["finalists"]), _scores(r)] for r in told
+        ]
+        yield table(["data", "GAN", "budget", "winner", "finalists", "score x1000 of each seed"], lines)
 
 
 def _scores(row: Row) -> str:

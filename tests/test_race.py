@@ -273,6 +273,11 @@ def test_a_tie_has_no_winner_and_recommends_the_cheaper(tmp_path: Path) -> None:
         _done(tmp_path, "lsgan", seed, kid + 0.001, best=8.0)
     result = _ranked(tmp_path)
     assert (result["winner"], result["recommended"]) == (None, "lsgan")
+    undecided = result["undecided"]
+    assert isinstance(undecided, dict)
+    assert undecided["pair"] == ["gan", "lsgan"]
+    ranks = {row["recipe"]: (row["rank_low"], row["rank_high"]) for row in result["ranking"]}  # type: ignore[attr-defined]
+    assert ranks == {"gan": (1, 2), "lsgan": (1, 2)}
 
 
 def test_a_clear_difference_has_a_winner_and_it_is_recommended(tmp_path: Path) -> None:
@@ -280,7 +285,8 @@ def test_a_clear_difference_has_a_winner_and_it_is_recommended(tmp_path: Path) -
         _done(tmp_path, "gan", seed, kid, best=20.0)
         _done(tmp_path, "lsgan", seed, kid * 20, best=8.0)
     result = _ranked(tmp_path)
-    assert (result["winner"], result["recommended"]) == ("gan", "gan")
+    assert (result["winner"], result["recommended"], result["undecided"]) == ("gan", "gan", None)
+    assert [(row["rank_low"], row["rank_high"]) for row in result["ranking"]] == [(1, 1), (2, 2)]  # type: ignore[attr-defined]
 
 
 def test_a_sick_candidate_stands_last_and_can_not_win(tmp_path: Path) -> None:

@@ -143,13 +143,14 @@ def test_what_is_far_apart_has_one_rank_and_what_is_equal_may_have_any() -> None
     assert all((s.rank_low, s.rank_high) == (1, 3) for s in alike)
 
 
-def test_samples_widen_the_intervals_of_ranks_and_nothing_else() -> None:
-    values = {"a": [0.10, 0.11, 0.105], "b": [0.13, 0.14, 0.135], "c": [0.2, 0.21, 0.19]}
-    sharp = rank(values, True, 1e-6)
-    blunt = rank(values, True, 1e-6, samples={n: [0.05] * 3 for n in values})
-    assert [(s.rank_low, s.rank_high) for s in sharp] == [(1, 1), (2, 2), (3, 3)]
-    assert (blunt[0].rank_high, blunt[1].rank_low) == (2, 1)
-    assert [s[:6] for s in sharp] == [s[:6] for s in blunt]
+def test_what_other_samples_would_turn_around_is_not_certain() -> None:
+    values = {"a": [0.10, 0.101, 0.1005], "b": [0.104, 0.105, 0.1045], "c": [0.2, 0.201, 0.2005]}
+    sharp = rank(values, True, 1e-6, samples={n: [1e-4] * 3 for n in values})
+    blunt = rank(values, True, 1e-6, samples={n: [0.02] * 3 for n in values})
+    assert [s[5:] for s in sharp] == [((), 1, 1), ((), 2, 2), ((), 3, 3)]
+    assert [s[5:] for s in blunt] == [(("b",), 1, 2), (("a",), 1, 2), ((), 3, 3)]
+    assert [s[:5] for s in sharp] == [s[:5] for s in blunt]
+    assert settle(values, True, 1e-6, samples={n: [0.02] * 3 for n in values}) == (("a", "b"), None, None)
 
 
 def test_where_nobody_wins_the_intervals_name_nobody_either() -> None:

@@ -16,16 +16,15 @@ def ranks(
     logs: Mapping[str, np.ndarray],
     order: Sequence[str],
     spread: Spread,
-    samples: Mapping[str, np.ndarray],
+    apart: Mapping[str, float],
     level: float = 0.05,
 ) -> dict[str, tuple[int, int]]:
     """The interval of each candidate's rank at 1 - ``level``: a bootstrap over seeds and over the samples of every score.
 
-    In each draw every seed gets one of the pooled residuals, as large as the candidate's own scatter asks for, and a normal error
-    from its samples (``samples``: the standard error of each log score). The size of the residuals is itself drawn, from the
-    scaled inverse chi-square of their degrees of freedom, so that few seeds give wide intervals. Errors from samples are drawn
-    anew for each candidate although all are scored on the same test samples: that makes intervals too wide rather than too
-    narrow. Without a second seed every rank is possible. Source: agarwal2021deep, stratified bootstrap over runs.
+    In each draw every seed gets one of the pooled residuals, as large as the candidate's own scatter asks for, and the candidate
+    a normal error of the size ``apart``: of what other samples would change, the part that it does not share with the others. The
+    size of the residuals is itself drawn, from the scaled inverse chi-square of their degrees of freedom, so that few seeds give
+    wide intervals. Without a second seed every rank is possible. Source: agarwal2021deep, stratified bootstrap over runs.
 
     ``order`` is the candidates from best to worst.
     """
@@ -40,8 +39,7 @@ def ranks(
     for place, name in enumerate(order):
         seeds = len(logs[name])
         drawn = rng.choice(spread.residuals, (seeds, DRAWS)).mean(0) * scale * spread.errors[name] * math.sqrt(seeds)
-        noise = rng.normal(size=(seeds, DRAWS)) * samples[name][:, None] if name in samples else np.zeros((seeds, DRAWS))
-        means[place] = logs[name].mean() + drawn + noise.mean(0)
+        means[place] = logs[name].mean() + drawn + apart[name] * rng.normal(size=DRAWS)
     places = (means if ascending else -means).argsort(0).argsort(0) + 1
     low = np.quantile(places, level / 2, axis=1, method="lower")
     high = np.quantile(places, 1 - level / 2, axis=1, method="higher")

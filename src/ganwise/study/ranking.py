@@ -17,6 +17,8 @@ from ganwise.study.plan import Entrant
 from ganwise.types import Kind
 
 VERDICTS = ("unknown", "healthy", "warning", "failing", "failed")
+NORMAL = 1.96
+"""Standard errors in half of a 95 % interval."""
 COSTS = ("seconds", "images", "steps", "flops")
 
 
@@ -73,6 +75,7 @@ def rank(
         "metric": metric,
         "winner": leader["recipe"] if leader and len(healthy) > 1 and not leader["tied_with"] else None,
         "recommended": _recommended(leader, rows, metric) if leader else None,
+        "undecided": _undecided(healthy, metric),
         "interrupted": stopped != 0,
         "signal": stopped,
         "ladder": _ladder(ladder, decided) if ladder and decided else [],
@@ -120,20 +123,49 @@ def _order(one: Outcome, decided: Decision | None) -> tuple[int, float, int]:
 def _standings(group: Sequence[Outcome], metric: str, before: int) -> list[dict[str, Any]]:
     if not group:
         return []
-    mine = {o.entrant.name: [s for s in o.scores if s["metric"] == metric] for o in group}
+    mine = _scored(group, metric)
+    standings = statistics.rank(*_compared(mine), samples=_samples(mine), seeds=_seeds(mine))
+    found = {o.entrant.name: o for o in group}
+    return [_row(found[s.name], s, before + s.rank, before) for s in standings]
+
+
+def _undecided(group: Sequence[Outcome], metric: str) -> dict[str, Any] | None:
+    """What would settle who wins, where that is open."""
+    if len(group) < 2:
+        return None
+    mine, seconds = _scored(group, metric), {o.entrant.name: o.cost["seconds"] for o in group}
+    open_still = statistics.settle(*_compared(mine), seconds, samples=_samples(mine), seeds=_seeds(mine))
+    return open_still._asdict() | {"pair": list(open_still.pair)} if open_still else None
+
+
+def _scored(group: Sequence[Outcome], metric: str) -> dict[str, list[dict[str, Any]]]:
+    return {o.entrant.name: [s for s in o.scores if s["metric"] == metric] for o in group}
+
+
+def _samples(mine: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[float]]:
+    """Standard errors of the scores from their samples; none where the interval is no number."""
+    errors = {name: [(s["high"] - s["low"]) / 2 / NORMAL for s in scores] for name, scores in mine.items()}
+    return {name: [error if math.isfinite(error) else 0.0 for error in each] for name, each in errors.items()}
+
+
+def _seeds(mine: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[int]]:
+    return {name: [s["seed"] for s in scores] for name, scores in mine.items()}
+
+
+def _compared(mine: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[dict[str, list[float]], bool, float]:
+    """Values, whether lower is better, and the size of score that the test samples can't tell from zero."""
     every = [s for scores in mine.values() for s in scores]
     halves = [half for s in every if math.isfinite(half := (s["high"] - s["low"]) / 2)]
-    noise = float(np.median(halves or [0.0])) + 1e-12
     values = {name: [float(s["value"]) for s in scores] for name, scores in mine.items()}
-    standings = statistics.rank(values, every[0]["direction"] == "lower", noise)
-    found = {o.entrant.name: o for o in group}
-    return [_row(found[s.name], s, before + s.rank) for s in standings]
+    return values, every[0]["direction"] == "lower", float(np.median(halves or [0.0])) + 1e-12
 
 
-def _row(one: Outcome, standing: statistics.Standing | None, rank: int) -> dict[str, Any]:
+def _row(one: Outcome, standing: statistics.Standing | None, rank: int, before: int = 0) -> dict[str, Any]:
     return {
         "recipe": one.entrant.name,
         "rank": rank,
+        "rank_low": before + standing.rank_low if standing else None,
+        "rank_high": before + standing.rank_high if standing else None,
         "tied_with": list(standing.tied_with) if standing else [],
         "interval": {"mean": standing.mean, "low": standing.low, "high": standing.high} if standing else None,
         "summary": summary(one.scores),

@@ -15,6 +15,9 @@ from ganwise.study.tails import t_quantile, t_tail
 
 POWER = 0.8
 """Chance that the seeds asked for make a difference as large as the one seen significant."""
+APART = 0.1
+"""Of the variance of a score from its samples, what candidates do not share. All are scored on the same test samples, and others
+would move all scores alike: measured on digits, the correlation is 0.93 (docs/race.md)."""
 MOST_SEEDS = 1000
 """More than this many seeds will not settle anything."""
 
@@ -72,14 +75,14 @@ def rank(
     With a single seed everywhere nothing can be told apart, and all are tied. Where ``seeds`` names the seed of each value and
     all candidates share them, they are compared seed by seed if seeds are seen to matter.
 
-    ``samples`` holds each score's standard error from its finite samples; it widens the intervals of the ranks only, since all
-    candidates are scored on the same test samples.
+    ``samples`` holds each score's standard error from its finite samples. What of it candidates do not share (`APART`) counts in
+    ties and ranks: or else seeds that agree closely would make a difference certain that other test samples would turn around.
     """
     logs = _logs(values, noise)
     order = _order(logs, lower_is_better)
-    spread = spread_of(logs, seeds)
-    tied = _ties(logs, order, spread, level)
-    ranks = bootstrap.ranks(logs, order, spread, {} if samples is None else _relative(samples, values, noise), level)
+    spread, apart = spread_of(logs, seeds), _apart(samples, values, noise)
+    tied = _ties(logs, order, spread, apart, level)
+    ranks = bootstrap.ranks(logs, order, spread, apart, level)
     if other := _nearest(order, tied):  # no winner: then the intervals, which know of no correction, must not name one either
         ranks[order[0]] = 1, max(ranks[order[0]][1], order.index(other) + 1)
         ranks[other] = 1, ranks[other][1]
@@ -99,34 +102,36 @@ def settle(
     noise: float,
     seconds: Mapping[str, float] | None = None,
     level: float = 0.05,
+    samples: Mapping[str, Sequence[float]] | None = None,
     seeds: Mapping[str, Sequence[int]] | None = None,
 ) -> Undecided | None:
     """How many more seeds would tell the leader from the nearest of those it is tied with; None where it is tied with nobody.
 
     So many that a difference as large as the one seen becomes significant with a chance of `POWER`, at the spread seen, under
     the correction for the comparisons that are open now. The difference seen is itself uncertain: an order of size, no promise.
-    ``seconds`` is what one more run of each candidate costs.
+    ``seconds`` is what one more run of each candidate costs. Where the test samples can't tell the two, no seeds will.
     """
     logs = _logs(values, noise)
     order = _order(logs, lower_is_better)
-    spread = spread_of(logs, seeds)
-    tied = _ties(logs, order, spread, level)
+    spread, apart = spread_of(logs, seeds), _apart(samples, values, noise)
+    tied = _ties(logs, order, spread, apart, level)
     other = _nearest(order, tied)
     if other is None:
         return None
     a, b = order[0], other
     difference = abs(float(logs[a].mean() - logs[b].mean()))
-    more = _seeds_needed(difference, {n: (spread.errors[n], len(logs[n])) for n in (a, b)}, spread.df, level / len(tied))
+    pair = {n: (spread.errors[n], apart[n], len(logs[n])) for n in (a, b)}
+    more = _seeds_needed(difference, pair, spread.df, level / len(tied))
     cost = None if more is None or seconds is None else round(more * (seconds[a] + seconds[b]), 1)
     return Undecided((a, b), more, cost)
 
 
-def _seeds_needed(difference: float, pair: Mapping[str, tuple[float, int]], df: int, level: float) -> int | None:
+def _seeds_needed(difference: float, pair: Mapping[str, tuple[float, float, int]], df: int, level: float) -> int | None:
     if not df or not difference:
         return None
 
     def enough(more: int) -> bool:
-        error = math.sqrt(sum(e * e * n / (n + more) for e, n in pair.values()))
+        error = math.sqrt(sum(e * e * n / (n + more) + own * own for e, own, n in pair.values()))
         known = df + 2 * more
         # P(T < t) = POWER is a two-sided tail of 2 (1 - POWER)
         return difference >= error * (t_quantile(level, known) + t_quantile(2 * (1 - POWER), known))
@@ -140,20 +145,25 @@ def _logs(values: Mapping[str, Sequence[float]], noise: float) -> dict[str, np.n
     return {name: np.log(np.maximum(np.asarray(v, float), 0) + noise) for name, v in values.items()}
 
 
-def _relative(
-    samples: Mapping[str, Sequence[float]], values: Mapping[str, Sequence[float]], noise: float
-) -> dict[str, np.ndarray]:
-    """Standard errors of scores as those of their logs."""
-    return {n: np.asarray(s, float) / (np.maximum(np.asarray(values[n], float), 0) + noise) for n, s in samples.items()}
+def _apart(
+    samples: Mapping[str, Sequence[float]] | None, values: Mapping[str, Sequence[float]], noise: float
+) -> dict[str, float]:
+    """Of each candidate's mean log, the standard error from samples that it does not share with the others."""
+    if samples is None:
+        return dict.fromkeys(values, 0.0)
+    share = math.sqrt(APART)
+    return {n: share * float(np.mean(np.asarray(samples[n], float) / (np.maximum(v, 0) + noise))) for n, v in values.items()}
 
 
 def _order(logs: Mapping[str, np.ndarray], lower_is_better: bool) -> list[str]:
     return sorted(logs, key=lambda name: logs[name].mean() * (1 if lower_is_better else -1))
 
 
-def _ties(logs: Mapping[str, np.ndarray], order: Sequence[str], spread: Spread, level: float) -> set[tuple[str, str]]:
+def _ties(
+    logs: Mapping[str, np.ndarray], order: Sequence[str], spread: Spread, apart: Mapping[str, float], level: float
+) -> set[tuple[str, str]]:
     pairs = [(a, b) for i, a in enumerate(order) for b in order[i + 1 :]]
-    errors = spread.errors
+    errors = {name: math.hypot(spread.errors[name], apart[name]) for name in order}
     p = [_p_value(logs[a].mean() - logs[b].mean(), math.hypot(errors[a], errors[b]), spread.df) for a, b in pairs]
     return {pair for pair, value in zip(pairs, holm(p), strict=True) if value >= level}
 
