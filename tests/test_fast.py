@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, interpolate
 
 from ganwise.networks import convolution
+from ganwise.networks.autoencoder import ELU
 from ganwise.networks.convolution import (
     Conv2d,
     ConvTranspose2d,
@@ -111,3 +112,17 @@ def test_filters_on_single_channels_are_computed_in_float32_in_a_run_in_bfloat16
         y = Double()(x)
     assert y.dtype == torch.bfloat16
     assert torch.equal(y, Double()(x).bfloat16())
+
+
+def test_an_elu_in_place_has_the_gradients_of_one_beside_it_twice() -> None:
+    torch.manual_seed(0)
+    layer = nn.Sequential(Conv2d(2, 3, 3, padding=1), ELU()).double()
+    x = numbers(2, 2, 4, 4)
+    beside = nn.functional.elu(layer[0](x))
+    torch.testing.assert_close(layer(x), beside, rtol=0, atol=1e-14)
+    found = []
+    for y in (layer(x), beside):
+        (slope,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        found.append([slope, *torch.autograd.grad(slope.square().sum(), (x, *layer.parameters()), allow_unused=True)])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)

@@ -52,13 +52,20 @@ class VanishingResidual(Part):
         self.count.add_(1)
 
 
+class ELU(nn.ELU):
+    """In the convolution's own memory: the way back then reads the result and needs no exponential, a third of its time."""
+
+    def __init__(self) -> None:
+        super().__init__(inplace=True)
+
+
 def _repeated(layer: nn.Module, vanishing: int) -> nn.Module:
     """A layer whose output has its input's size."""
     return VanishingResidual(layer, vanishing) if vanishing else layer
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
-    return nn.Sequential(Conv2d(inputs, outputs, 3, stride, padding=1), nn.ELU())
+    return nn.Sequential(Conv2d(inputs, outputs, 3, stride, padding=1), ELU())
 
 
 def _same(channels: int, times: int, vanishing: int) -> list[nn.Module]:
@@ -91,7 +98,7 @@ class Decoder(nn.Module):
         self.first = nn.Sequential(nn.Linear(code, width * bottom * bottom), nn.Unflatten(1, (width, bottom, bottom)))
         self.resolutions = nn.ModuleList([nn.Sequential(*_same(width, depth, vanishing))])
         for _ in range(halvings):
-            doubled = nn.Sequential(DoubledConv(2 * width if skip else width, width), nn.ELU())
+            doubled = nn.Sequential(DoubledConv(2 * width if skip else width, width), ELU())
             entry = _repeated(_convolution(width, width), vanishing) if self.residual else doubled
             self.resolutions.append(nn.Sequential(entry, *_same(width, depth - 1, vanishing)))
         self.last = nn.Sequential(Conv2d(width, shape[0], 3, padding=1), LAST[last]())
