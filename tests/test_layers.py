@@ -27,7 +27,7 @@ LAYERS = {
     **dict.fromkeys(["build", "ranks", "machine"], 3),
     **dict.fromkeys(["train", "batches", "stacked", "probes", "model", "pictures", "checkpoint"], 4),
     **dict.fromkeys(["evaluate", "protocols", "export", "monitor", "duality", "tensorboard"], 5),
-    **dict.fromkeys(["study", "report"], 6),
+    **dict.fromkeys(["study", "report", "card"], 6),
     **dict.fromkeys(["reproduce", "heal", "demo"], 7),
     "cli": 8,
     "testing": 8,

@@ -5,6 +5,7 @@ Source: motwani2020selection for which GANs each table compares, and for the col
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ganwise.catalog.axes import AXES
@@ -89,6 +90,27 @@ def words(axis: Axis, pick: Choice) -> str:
     defaults = AXES[axis][pick.name].options
     said = {k: v for k, v in options(axis, pick).items() if axis != "architecture" or v != defaults[k]}
     return f"{pick.name} ({', '.join(f'{name} {value}' for name, value in said.items())})" if said else pick.name
+
+
+def choices(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """What a recipe picks on each axis, with the formula of each."""
+    yield "architecture", networks(recipe)
+    picks: list[tuple[Axis, str, Choice]] = [("loss", "loss", recipe.loss)]
+    picks += [("regularizers", "regularizer", pick) for pick in recipe.regularizers]
+    divergence = chosen(recipe)["divergence"]
+    picks += [("divergence", "divergence", recipe.divergence or Choice(name=divergence[0]))] if divergence else []
+    picks += [("conditioning", "conditioning", recipe.conditioning)] if recipe.conditioning else []
+    for axis, label, pick in picks:
+        yield label, f"{words(axis, pick)}:  {AXES[axis][pick.name].formula}"
+    yield "training", training(recipe.schedule)
+    if facts := traits(recipe):
+        yield "traits", "; ".join(facts)
+
+
+def sources(recipe: Recipe) -> list[str]:
+    """The keys of everything that a recipe rests on, each once."""
+    named = ((AXES[axis], name) for axis, names in chosen(recipe).items() for name in names)
+    return list(dict.fromkeys(key for entries, name in named if name in entries for key in entries[name].sources))
 
 
 def traits(recipe: Recipe) -> list[str]:

@@ -13,9 +13,9 @@ from rich.text import Text
 from ganwise import catalog as catalogs
 from ganwise import knowledge
 from ganwise.artifacts import RunDirectory
-from ganwise.catalog import Axis, Entry, tables
+from ganwise.catalog import Entry, tables
 from ganwise.cli import runs, show
-from ganwise.recipe import Choice, Recipe, from_data
+from ganwise.recipe import from_data
 from ganwise.types import Unusable
 
 CATALOG: dict[str, dict[str, Entry]] = {
@@ -97,7 +97,7 @@ def _entries(found: dict[str, dict[str, Entry]]) -> None:
     for axis, entries in found.items():
         for name, entry in entries.items():
             show.heading(f"{name}  ({axis})")
-            _grid([*_about(entry), *(_choices(entry.recipe) if entry.recipe else ()), *_evidence(entry)])
+            _grid([*_about(entry), *(tables.choices(entry.recipe) if entry.recipe else ()), *_evidence(entry)])
 
 
 def _about(entry: Entry) -> Iterable[tuple[str, str]]:
@@ -113,21 +113,6 @@ def _about(entry: Entry) -> Iterable[tuple[str, str]]:
     for fit in entry.fits:
         verb = "only with" if fit.only else "never with"
         yield verb, f"{fit.axis} {', '.join(fit.names) or 'none'}: {fit.because} [{', '.join(fit.sources)}]"
-
-
-def _choices(recipe: Recipe) -> Iterable[tuple[str, str]]:
-    """What a recipe picks on each axis, with the formula of each."""
-    yield "architecture", tables.networks(recipe)
-    picks: list[tuple[Axis, str, Choice]] = [("loss", "loss", recipe.loss)]
-    picks += [("regularizers", "regularizer", pick) for pick in recipe.regularizers]
-    divergence = catalogs.chosen(recipe)["divergence"]
-    picks += [("divergence", "divergence", recipe.divergence or Choice(name=divergence[0]))] if divergence else []
-    picks += [("conditioning", "conditioning", recipe.conditioning)] if recipe.conditioning else []
-    for axis, label, pick in picks:
-        yield label, f"{tables.words(axis, pick)}:  {catalogs.AXES[axis][pick.name].formula}"
-    yield "training", tables.training(recipe.schedule)
-    if facts := tables.traits(recipe):
-        yield "traits", "; ".join(facts)
 
 
 def _evidence(entry: Entry) -> Iterable[tuple[str, str]]:
@@ -167,9 +152,6 @@ def cite(path: Path, json: bool) -> None:
     """BibTeX of everything that the run's recipe rests on."""
     run = RunDirectory.open(runs.find(path))
     recipe = from_data(runs.told(run)["recipe"], str(run.run))
-    keys: dict[str, None] = {}
-    for axis, names in catalogs.chosen(recipe).items():
-        entries = catalogs.AXES[axis]
-        keys |= dict.fromkeys(k for name in names if name in entries for k in entries[name].sources)
+    keys = tables.sources(recipe)
     bibtex = "\n".join(source.bibtex for source in knowledge.cite(keys))
-    show.result({"run": str(run.path), "sources": list(keys), "bibtex": bibtex}, json, lambda: print(bibtex))
+    show.result({"run": str(run.path), "sources": keys, "bibtex": bibtex}, json, lambda: print(bibtex))

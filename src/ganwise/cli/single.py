@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ganwise import card, machine, model, pictures, ranks
 from ganwise import export as exports
-from ganwise import machine, model, pictures, ranks
 from ganwise.artifacts import RunDirectory, claim, sha256, write_bytes, write_json
 from ganwise.build import suited
 from ganwise.cli import live, runs, show
@@ -236,7 +236,9 @@ def export(path: Path, format: str, out: Path | None, json: bool) -> None:
     generator = model.load(run.model)
     name = str(run.read().get("name", run.path.name))
     out = out or Path(f"{name}-model" if format == "safetensors" else f"{name}.onnx")
+    card.place(out / "model.safetensors" if format == "safetensors" else out)
     with _writing(out):
         written = exports.to_safetensors(generator, out) if format == "safetensors" else exports.to_onnx(generator, out)
-    told = {"out": str(written), "format": format, "sha256": sha256(written), "run": str(run.path)}
-    show.result(told, json, lambda: print(written))
+        page = card.write(run, generator, written)
+    told = {"out": str(written), "card": str(page), "format": format, "sha256": sha256(written), "run": str(run.path)}
+    show.result(told, json, lambda: print(f"{written}\n{page}"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganwise import artifacts, export, interrupts, model
+from ganwise import artifacts, card, export, interrupts, model
 from ganwise.audit import audit
 from ganwise.build import suited
 from ganwise.data import Dataset, load
@@ -207,11 +207,15 @@ def _claimed(out: Path) -> Iterator[None]:
 
 
 def hand_over(out: Path, result: dict[str, Any]) -> dict[str, Any]:
-    """Exports the recommended model into ``out/model``."""
+    """Exports the recommended model into ``out/model``, with its card."""
     best = best_run(result, out)
-    result["model"] = None
+    result["model"] = result["card"] = None
     if best:
-        result["model"] = str(export.to_safetensors(model.load(best.model), out / "model"))
+        handed = model.load(best.model)
+        weights = export.to_safetensors(handed, out / "model")
+        result["model"] = str(weights)
+        with suppress(Unusable):  # hours of training are not thrown away for a page
+            result["card"] = str(card.write(best, handed, weights))
     artifacts.write_json(out / "race.json", result)
     return result
 
