@@ -7,6 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, interpolate
 
+from ganwise import machine
+from ganwise.artifacts import RunDirectory
+from ganwise.build import build
+from ganwise.catalog import choice
+from ganwise.data import load
 from ganwise.networks import convolution
 from ganwise.networks.autoencoder import ELU
 from ganwise.networks.convolution import (
@@ -19,6 +24,8 @@ from ganwise.networks.convolution import (
     differentiated_twice,
 )
 from ganwise.networks.maps import Double
+from ganwise.recipe import Recipe
+from ganwise.study.trial import Limit, Stop, Trial
 
 KINDS = {
     "3x3": (Geometry(1, 1), (4, 3, 3, 3)),
@@ -126,3 +133,23 @@ def test_an_elu_in_place_has_the_gradients_of_one_beside_it_twice() -> None:
         found.append([slope, *torch.autograd.grad(slope.square().sum(), (x, *layer.parameters()), allow_unused=True)])
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "shape", "low"), [("mlp", (1, 28, 28), True), ("mlp", (2,), False), ("dcgan", (1, 8, 8), True)])
+def test_bfloat16_is_chosen_for_large_layers_where_the_processor_has_it(name, shape, low, monkeypatch) -> None:
+    network = build(Recipe(architecture=choice(name), loss=choice("non-saturating")), shape).generator
+    for native in (False, True):
+        monkeypatch.setattr(machine, "native_bf16", lambda native=native: native)
+        assert machine.precision("auto", "cpu", network) == (torch.bfloat16 if low and native else None)
+        assert machine.precision("fp32", "cpu", network) is None
+
+
+def test_a_resumed_run_keeps_the_precision_that_it_began_with(tmp_path, monkeypatch) -> None:
+    """Also where this version, or another machine, would choose another by itself."""
+    recipe = Recipe(architecture=choice("dcgan", width=4), loss=choice("non-saturating"))
+    run = RunDirectory(tmp_path)
+    for native, steps in ((False, 2), (True, 4)):
+        monkeypatch.setattr(machine, "native_bf16", lambda native=native: native)
+        Trial(run, recipe, load("digits"), Limit(steps=steps), checkpoint_every=1, resume=steps == 4).go(Stop(), n=50, draws=1)
+        assert run.read()["precision"] == "float32"
+    assert run.read()["steps"] == 4

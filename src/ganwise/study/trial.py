@@ -138,7 +138,7 @@ class Trial:
             Unusable: As `go`.
         """
         gan = build(self.recipe, self.data.shape, classes=len(self.data.classes), seed=self.seed, device=self.device)
-        gan.precision = machine.precision(self.precision, self.device, gan.generator)
+        gan.precision = machine.precision(self._wanted(), self.device, gan.generator)
         state, gan.ranks = self._continue(gan) if self.resume else self.start, self.ranks
         self.ranks.tell(lambda: (gan.precision, state and state._replace(files={})))
         self._begin(gan, state)
@@ -172,6 +172,11 @@ class Trial:
         scores = bench.scores(self._sample(best, bench.n * draws, SCORE_SEED), draws=draws)
         write_json(self.run.scores, {"scores": scores})
         return scores
+
+    def _wanted(self) -> str:
+        """The precision: a run goes on in the one that it began with, unless another is asked for by name."""
+        told = str(self.run.read().get("precision")) if self.resume else ""
+        return machine.TOLD.get(told, self.precision) if self.precision == "auto" else self.precision
 
     def _depends(self, gan: GAN) -> dict[str, Any]:
         """What the weights depend on: a run goes on only where all of it is the same."""
