@@ -64,10 +64,11 @@ def ladders() -> Iterator[str]:
         found = [row for row in rows("replays") if row["data"] == name and row["field"] != "all"]
         if not found:
             continue
+        single = any(row["data"] == name and row["field"] == "all" and row["seeds"] == 1 for row in rows("replays"))
         lines = [
             [
                 row["rule"],
-                percent(row["not_worse"]),
+                "one seed" if single else percent(row["not_worse"]),
                 percent(row["same"]),
                 row["ratio"],
                 percent(row["cost"]),

@@ -17,6 +17,7 @@ import pytest
 
 from ganwise import catalog
 from ganwise.artifacts import RunDirectory, read_json, write_json
+from ganwise.cli.show import verdict
 from ganwise.data import load, save
 from ganwise.study import plan as plans
 from ganwise.study.best import best_run
@@ -276,6 +277,9 @@ def test_a_tie_has_no_winner_and_recommends_the_cheaper(tmp_path: Path) -> None:
     undecided = result["undecided"]
     assert isinstance(undecided, dict)
     assert undecided["pair"] == ["gan", "lsgan"]
+    assert ("would settle it" in verdict(result)) == (undecided["more_seeds"] is not None)
+    found = {**result, "undecided": {"pair": ["gan", "lsgan"], "more_seeds": 4, "more_seconds": 160.0}}
+    assert verdict(found).endswith("About 4 more seeds of gan and lsgan (160 s of training) would settle it.")
     ranks = {row["recipe"]: (row["rank_low"], row["rank_high"]) for row in result["ranking"]}  # type: ignore[attr-defined]
     assert ranks == {"gan": (1, 2), "lsgan": (1, 2)}
 

@@ -191,7 +191,17 @@ def verdict(found: Mapping[str, Any]) -> str:
     if not tied:
         return f"{stopped}Only {mine} was healthy: recommended."
     others = "1 other" if tied == 1 else f"{tied} others"
-    return f"{stopped}No significant winner at this budget ({first} ties with {others}). Recommended: {mine}, {how}."
+    open_still = _open(found.get("undecided"))
+    return f"{stopped}No significant winner at this budget ({first} ties with {others}). Recommended: {mine}, {how}.{open_still}"
+
+
+def _open(undecided: Mapping[str, Any] | None) -> str:
+    """What would settle who wins, where that can be said."""
+    if not undecided or undecided["more_seeds"] is None:
+        return ""
+    (one, other), seeds, seconds = undecided["pair"], undecided["more_seeds"], undecided["more_seconds"]
+    many = "seed" if seeds == 1 else "seeds"
+    return f" About {seeds} more {many} of {one} and {other} ({seconds:,.0f} s of training) would settle it."
 
 
 def key_numbers(found: Mapping[str, Any]) -> None:
