@@ -141,6 +141,10 @@ def _gone_on_with(request: Request, data: Dataset, begun: float, engine: Engine)
     budget = budgets.parse(str(told["budget"]))
     plan = before._replace(entrants=_joined(before.entrants, request.entrants, out), seeds=seeds)
     if request.budget and request.budget.text != budget.text:
+        if (counted := _counted(before)) != ("seconds" if request.budget.unit in ("wall", "cpu") else request.budget.unit):
+            raise Unusable(
+                f"--budget {request.budget.text}: the race in {out} counts {counted}; give its budget in the same unit"
+            )
         budget = request.budget
         plan = _grown(plan, plans.plan(plan.entrants, data, budget, seeds, request.device, begun, False, engine.slots), out)
     _note(request, plan, budget, data)
@@ -159,15 +163,13 @@ def _grown(before: Plan, after: Plan, out: Path) -> Plan:
     """Test samples stay as many as they were, so that scores can be compared."""
     for unit in ("seconds", "images", "flops"):
         old, new = getattr(before, unit), getattr(after, unit)
-        if (old is None) != (new is None):
-            raise Unusable(f"--budget: not in the unit of the race in {out}; give it {_unit(before)}")
         if old and new < old:
             raise Unusable(f"--budget: gives a run {new:,.0f} {unit}, less than the {old:,.0f} that it has in {out}; give more")
     return after._replace(n=before.n, draws=before.draws)
 
 
-def _unit(before: Plan) -> str:
-    return "as images:2M" if before.images else "as flops:1e15" if before.flops else "as a time"
+def _counted(plan: Plan) -> str:
+    return "images" if plan.images else "flops" if plan.flops else "seconds"
 
 
 @contextmanager

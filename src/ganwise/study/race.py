@@ -87,12 +87,12 @@ class Race:
 
     def go(self) -> int:
         """Runs all that is missing; 0 when it is done, else the signal that ended it, with the work of its trials saved."""
-        for entrant in self.plan.entrants:
-            for seed in range(self.plan.seeds):
-                self._prepare(entrant, seed)
         rung = -1
         with Stop().listening() as stop:
             try:
+                for entrant in self.plan.entrants:
+                    for seed in range(self.plan.seeds):
+                        self._prepare(entrant, seed)
                 while not stop.number:
                     if rung != (rung := self.halving.rung + self.halving.done):
                         self._decided()
