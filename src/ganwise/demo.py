@@ -20,6 +20,7 @@ from ganwise.doctor.stop import advise
 from ganwise.heal import Healer, last_grid, side_by_side
 from ganwise.recipe import Recipe, change
 from ganwise.report import clinic, demo
+from ganwise.report.shots import shots
 from ganwise.study.limit import Limit
 from ganwise.study.trial import Stop, Trial
 from ganwise.types import Record, Value
@@ -80,7 +81,7 @@ class Demo:
 
     def _pages(self, sick: RunDirectory, healed: RunDirectory, result: Mapping[str, Any]) -> dict[str, str]:
         since = collapse(result)
-        grids = {shot.name: shot.path for shot in clinic.shots(sick, since)}
+        grids = {shot.name: shot.path for shot in shots(sick, since)}
         named_grids = {f"sick, {name}": path for name, path in grids.items() if name != "real"}
         picture, page = self.out / "demo.png", self.out / "demo.html"
         side_by_side({**named_grids, "healed": last_grid(healed), "real": sick.real_grid}, picture)

@@ -48,6 +48,8 @@ class Board:
         required()
         self.run, self.folder = run, run.path / FOLDER
         self.looked, self.begun = -OFTEN, 0.0
+        self.records, self.checks = 0, 0
+        self.grids: set[str] = set()
         self._writer: Any = None
         self._anew()
 
@@ -66,7 +68,7 @@ class Board:
         grids = [path for path in sorted(self.run.grids.glob("*.png")) if path.stem.isdigit() and path.name not in self.grids]
         if not (any(new) or grids):
             return
-        self.begun = self.begun or time.time() - float(next(iter(reversed(records)), {}).get("seconds", 0.0))
+        self.begun = self.begun or time.time() - (float(records[-1].get("seconds", 0.0)) if records else 0.0)
         seconds = {int(row["step"]): float(row.get("seconds", 0.0)) for row in (*records, *checks) if "step" in row}
         for part, found in zip(("training", "validation"), new, strict=True):
             for row in found:
@@ -89,7 +91,7 @@ class Board:
             self._writer = None
         for old in self.folder.glob("events.out.tfevents.*"):
             old.unlink()
-        self.records, self.checks, self.grids = 0, 0, set[str]()
+        self.records, self.checks, self.grids = 0, 0, set()
 
     def _open(self) -> Any:
         if self._writer is None:

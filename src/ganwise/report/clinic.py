@@ -19,19 +19,12 @@ from ganwise.report import grids, looks, words
 from ganwise.report.curves import Plot
 from ganwise.report.gather import Run
 from ganwise.report.grids import Picture
-from ganwise.report.page import Sources
+from ganwise.report.shots import caption, shots
+from ganwise.report.sources import Sources
 from ganwise.types import Finding, Remedy, Unusable
 
 PAGE = "doctor.html"
 """Beside a run of ours."""
-
-
-class Shot(NamedTuple):
-    """A grid of samples on disk; ``step`` is None for real images."""
-
-    name: str
-    step: int | None
-    path: Path
 
 
 class Step(NamedTuple):
@@ -51,17 +44,6 @@ class Case(NamedTuple):
     plots: list[Plot]
     pictures: list[tuple[str, Picture]]
     steps: list[Step]
-
-
-def shots(run: RunDirectory, since: int) -> list[Shot]:
-    """The grid before a step, the first at or after it, the last, and the real images; those that were drawn."""
-    drawn = {int(path.stem): path for path in sorted(run.grids.glob("*.png")) if path.stem.isdigit()}
-    steps = sorted(drawn)
-    before, after = [step for step in steps if step < since], [step for step in steps if step >= since]
-    named = [("before the alarm", s) for s in before[-1:]] + [("at the alarm", s) for s in after[:1]]
-    named += [("at the end", s) for s in steps[-1:] if s not in (after[:1] or before[-1:])]
-    found = [Shot(name, step, drawn[step]) for name, step in named]
-    return found + [Shot("real", None, run.real_grid)] * run.real_grid.is_file()
 
 
 def pictures(log: Log, since: int) -> list[dict[str, Any]]:
@@ -114,7 +96,7 @@ def context(diagnosis: Diagnosis, log: Log, stop: Advice) -> dict[str, Any]:
 def _case(finding: Finding, log: Log, run: Run | None, traits: Traits) -> Case:
     shape = tuple(run.told.get("data", {}).get("shape", ())) if run else ()
     found = shots(run.folder, finding.since_step) if run else []
-    made = [(_caption(s), grids.picture(s.path, grids.SMALL, shape if len(shape) == 3 else None, crop=True)) for s in found]
+    made = [(caption(s), grids.picture(s.path, grids.SMALL, shape if len(shape) == 3 else None, crop=True)) for s in found]
     drawn = [(caption, picture) for caption, picture in made if picture]
     curves = looks.plots(finding, log.records, traits)
     return Case(finding, MEANINGS[finding.problem], curves, drawn, steps(finding.remedies, run))
@@ -125,10 +107,6 @@ def _sentence(text: str) -> str:
     first, space, rest = text.partition(" ")
     first = first.upper() if first in ("fid", "kid") else first if "_" in first else first[:1].upper() + first[1:]
     return f"{first}{space}{rest}"
-
-
-def _caption(shot: Shot) -> str:
-    return shot.name if shot.step is None else f"{shot.name}, step {shot.step:,}"
 
 
 def _gap(text: str) -> tuple[str, str]:

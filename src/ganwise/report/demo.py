@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from ganwise.artifacts import RunDirectory, write_bytes
 from ganwise.doctor.meaning import MEANINGS, in_words
 from ganwise.doctor.thresholds import COLLAPSED
-from ganwise.report import clinic, environment, grids, words
+from ganwise.report import environment, grids, words
 from ganwise.report.curves import Line, Plot, axis, plot
 from ganwise.report.gather import Run
 from ganwise.report.grids import Picture
+from ganwise.report.shots import shots
 
 
 class Side(NamedTuple):
@@ -52,7 +53,7 @@ def _sides(result: Mapping[str, Any], sick: Run, healed: Run, since: int) -> lis
     ends = {"sick": _scores(result["sick"]), "healed": _scores(result["healed"])}
     sides = [
         Side(f"sick, {shot.name}", f"step {shot.step:,}", "failing" if shot.step >= since else "", _small(shot.path, shape))
-        for shot in clinic.shots(sick.folder, since)
+        for shot in shots(sick.folder, since)
         if shot.step is not None
     ]
     sides[-1] = sides[-1]._replace(note=f"{sides[-1].note}; {ends['sick']}", verdict=result["sick"]["verdict"])

@@ -84,6 +84,13 @@ class Candidate:
     row: Json
     runs: list[Run]
     metric: str
+    parents: list[Run] = field(default_factory=list)
+    """Sick runs whose place healed ones have taken."""
+
+    @property
+    def left(self) -> Json:
+        """At which rung of a race it left, with its place there and why; empty where it did not."""
+        return self.row.get("left") or {}
 
     @property
     def verdict(self) -> str:
@@ -127,6 +134,15 @@ class Study:
     @property
     def runs(self) -> list[Run]:
         return [run for candidate in self.candidates for run in candidate.runs]
+
+    @property
+    def finalists(self) -> list[Candidate]:
+        """Of a race on a ladder those that did not leave it; of any other all."""
+        return [c for c in self.candidates if not c.left]
+
+    @property
+    def leavers(self) -> list[Candidate]:
+        return [c for c in self.candidates if c.left]
 
     @property
     def recommended(self) -> Candidate | None:
@@ -187,10 +203,13 @@ def _race(folder: Path) -> Study:
     path = folder / "race.json"
     result = read_json(path) if path.is_file() else _broken(files["plan"], runs)
     metric = str(result.get("metric", "kid"))
-    candidates = [
-        Candidate(str(row["recipe"]), row, runs.get(str(row["recipe"]), []), metric) for row in result.get("ranking", [])
-    ]
+    candidates = [_candidate(row, runs.get(str(row["recipe"]), []), metric) for row in result.get("ranking", [])]
     return Study(folder, False, result, candidates, advice=_optional(folder / "select.json"), **files)
+
+
+def _candidate(row: Json, runs: list[Run], metric: str) -> Candidate:
+    standing = [run for run in runs if "healed" not in run.told]
+    return Candidate(str(row["recipe"]), row, standing, metric, [run for run in runs if run not in standing])
 
 
 def _runs(folder: Path) -> dict[str, list[Run]]:

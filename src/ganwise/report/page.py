@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ganwise import doctor, knowledge
-from ganwise.artifacts import to_json
+from ganwise import doctor
 from ganwise.doctor.meaning import MEANINGS, options
-from ganwise.report import grids, scales, words
+from ganwise.report import costs, forward, grids, lanes, scales, words
+from ganwise.report.cases import cases
 from ganwise.report.curves import Line, Plot, plot
 from ganwise.report.gather import Candidate, Run, Study, number
 from ganwise.report.grids import Picture
+from ganwise.report.sources import Sources
 
-PALETTE = 8
+PALETTE, GRAY = 8, 6
+"""Colors of the style, and which of them is gray."""
 OTHER_POINTS = 120
 STRIP = 8
-
-
-class Sources:
-    """Numbers the sources in the order in which the page names them, so that its list, at the end, is complete."""
-
-    def __init__(self) -> None:
-        self.keys: list[str] = []
-
-    def numbers(self, keys: Iterable[str] | None) -> list[int]:
-        unique = list(dict.fromkeys(str(key) for key in keys or ()))
-        self.keys += [key for key in unique if key not in self.keys]
-        return [self.keys.index(key) + 1 for key in unique]
-
-    def listed(self) -> list[tuple[str, str | None]]:
-        """Reference and address; a key of an unknown bibliography stands for itself."""
-        known = knowledge.sources()
-        return [_reference(known[key]) if key in known else (key, None) for key in self.keys]
-
-
-def _reference(source: knowledge.Source) -> tuple[str, str | None]:
-    """The line without its address, which stands behind it as a link."""
-    if "eprint" in source.fields:
-        number = source.fields["eprint"]
-        return source.line.removesuffix(f" arXiv:{number}."), f"https://arxiv.org/abs/{number}"
-    found = re.search(r"https://\S+[^\s.]", source.line)
-    return (source.line.replace(found[0], "").rstrip(" .,") + ".", found[0]) if found else (source.line, None)
+FEW = 6
+"""Candidates up to which all are named at the ends of their curves."""
+NEIGHBORS = "neighbors.png"
+"""Written when a race ends: samples, and below each the nearest training image."""
 
 
 class Sheet(NamedTuple):
@@ -56,7 +35,8 @@ class Sheet(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Real beside generated, how the generated ones came to be, and everybody else's."""
+    """Real beside generated, how the generated ones came to be, all candidates side by side, and the training images that are
+    nearest to the generated ones."""
 
     who: str
     note: str
@@ -65,13 +45,15 @@ class Samples(NamedTuple):
     strip: list[tuple[str, Picture]]
     others: list[Sheet]
     more: list[Sheet]
+    neighbors: Picture | None
 
 
 def samples(study: Study) -> Samples:
     featured = study.featured
     run = featured.shown if featured else None
     shape = _shape(study)
-    others = [_sheet(c, c.shown, c.name, shape) for c in study.candidates if c is not featured]
+    others = [] if study.single else [_sheet(c, c.shown, c.name, shape) for c in study.candidates]
+    near = grids.picture(study.folder / NEIGHBORS, grids.LARGE, shape)
     again = [
         _sheet(c, r, f"{c.name}, seed {r.seed}", shape)
         for c in study.candidates
@@ -79,10 +61,10 @@ def samples(study: Study) -> Samples:
         if r is not c.shown and r is not run
     ]
     if featured is None or run is None:
-        return Samples(featured.name if featured else "", "", _real(study, shape), None, [], others, again)
+        return Samples(featured.name if featured else "", "", _real(study, shape), None, [], others, again, near)
     fake = run.folder.grid if run.folder.grid.is_file() else run.strip[-1]
     large = grids.picture(fake, grids.LARGE, shape)
-    return Samples(featured.name, _note(featured, run), _real(study, shape), large, _strip(run, shape), others, again)
+    return Samples(featured.name, _note(featured, run), _real(study, shape), large, _strip(run, shape), others, again, near)
 
 
 def _shape(study: Study) -> tuple[int, ...] | None:
@@ -126,7 +108,17 @@ def _step(stem: str) -> str:
 
 
 def palette(study: Study) -> dict[str, int]:
-    return {c.name: i % PALETTE for i, c in enumerate(study.candidates)}
+    """A color for each candidate, finalists first; where colors run out all others are gray."""
+    ordered = [c.name for c in (*study.finalists, *study.leavers)]
+    colors = [color for color in range(PALETTE) if color != GRAY or len(ordered) <= PALETTE]
+    return {name: colors[i] if i < len(colors) else GRAY for i, name in enumerate(ordered)}
+
+
+def legend(study: Study, colors: dict[str, int]) -> list[tuple[str, int]]:
+    """The names beside their colors; those that share the gray one are counted."""
+    shared = [name for name, color in colors.items() if color == GRAY]
+    named = [(name, color) for name, color in colors.items() if color != GRAY or len(shared) == 1]
+    return named + [(words.plural(len(shared), "other"), GRAY)] * (len(shared) > 1)
 
 
 def progress(study: Study) -> Plot | None:
@@ -139,7 +131,8 @@ def progress(study: Study) -> Plot | None:
         for run, points in runs:
             last = bool(points) and points[-1][0] == longest
             strong = best is not None and candidate.name == best.name
-            lines.append(Line(run.name, colors[run.name], points, dots=True, strong=strong, label=last))
+            named = last and (len(study.candidates) <= FEW or not candidate.left)
+            lines.append(Line(run.name, colors[run.name], points, dots=True, strong=strong, label=named))
     unit = "GPU" if any(str(r.told.get("device", "")).startswith("cuda") for r in study.runs) else "CPU"
     return plot(f"{what.label} on validation", lines, f"{unit} seconds of training", times=what.times, tall=True)
 
@@ -173,41 +166,6 @@ def _panel(run: Run, title: str, signals: Sequence[tuple[str, str]], smooth: boo
         lines.append(Line(name, color, kept, smooth=smooth, label=len(signals) > 1 and bool(points)))
     rules = [("collapsed", doctor.COLLAPSED)] if signals[0][0] == "spread" else []
     return plot(title, lines, "steps", rules=rules)
-
-
-class Case(NamedTuple):
-    """What the doctor said alike about runs of one candidate: ``seen`` holds the runs, each with its evidence."""
-
-    name: str
-    verdict: str
-    finding: dict[str, Any] | None
-    seen: list[tuple[Run, str]]
-    note: str
-
-
-def cases(study: Study) -> list[Case]:
-    """What was found first, in the order of the ranking. Runs of a candidate that got the same remedies share a case."""
-    merged: dict[tuple[str, str, str], Case] = {}
-    for candidate in study.candidates:
-        for case in (c for run in candidate.runs for c in _cases_of(candidate, run)):
-            finding = case.finding or {}
-            key = (case.name, case.verdict + case.note, to_json([finding.get("problem"), finding.get("remedies")]))
-            merged.setdefault(key, case._replace(seen=[])).seen.extend(case.seen)
-    return sorted(merged.values(), key=lambda case: case.finding is None and case.verdict != "broke off")
-
-
-def _cases_of(candidate: Candidate, run: Run) -> list[Case]:
-    said, name = run.diagnosis, candidate.name
-    if run.status == "running" and candidate.row.get("error"):
-        return [Case(name, "broke off", None, [(run, str(candidate.row["error"]))], "")]
-    if not said.get("findings"):
-        not_judged = "; ".join(str(n) for n in said.get("not_judged", []))
-        return [Case(name, run.verdict if said else run.status, None, [(run, "")], not_judged)]
-    return [Case(name, str(f.get("severity")), f, [(run, _evidence(f))], "") for f in said["findings"]]
-
-
-def _evidence(finding: dict[str, Any]) -> str:
-    return f"since step {int(finding.get('since_step', 0)):,}: {finding.get('evidence', '')}"
 
 
 def shortlist(study: Study) -> list[dict[str, Any]]:
@@ -289,11 +247,17 @@ def context(study: Study) -> dict[str, Any]:
         "measures": scales.measures(featured) if featured else [],
         "samples": samples(study),
         "standings": scales.standings(study),
-        "palette": palette(study),
+        "legend": legend(study, palette(study)),
+        "ranged": any(c.row.get("rank_low") != c.row.get("rank_high") for c in study.candidates),
         "progress": progress(study),
+        "course": lanes.course(study, palette(study)),
+        "leavers": lanes.leavers(study),
+        "scatter": costs.scatter(study, palette(study)),
+        "costs": costs.costs(study),
+        "ideas": forward.ideas(study),
         "panels": panels(shown),
         "other_panels": [(run.id, made) for run in others if (made := panels(run, smooth=False))],
-        "cases": cases(study),
+        "cases": cases(study, _shape(study)),
         "data": words.data(study.audit),
         "problems": problems(study),
         "questions": questions(study),

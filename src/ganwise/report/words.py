@@ -120,7 +120,12 @@ def _why(study: Study, best: Candidate) -> str:
     seeds = max((len(c.row.get("seeds") or []) for c in healthy), default=0)
     with_seeds = f"with {plural(seeds, 'seed')} each"
     if study.result.get("winner"):
-        return f"{begin}Significant winner: {best.name} beats every other candidate by more than chance explains, {with_seeds}."
+        others = "every other finalist" if study.leavers else "every other candidate"
+        return f"{begin}Significant winner: {best.name} beats {others} by more than chance explains, {with_seeds}.{_left(study)}"
+    if len(healthy) < 2 and study.leavers:
+        return (
+            f"{begin}{best.name} is the only finalist that stayed healthy: no other was measured on the test part.{_left(study)}"
+        )
     if len(healthy) < 2:
         return f"{begin}{best.name} is the only candidate that stayed healthy and was measured: nothing compares with it."
     first = healthy[0].name
@@ -129,7 +134,13 @@ def _why(study: Study, best: Candidate) -> str:
         near = f"{best.name} is as good as {first} within the error of the scores, and reached its best in less training"
     tie = several([best.name, *rivals])
     alone = "One seed can't tell candidates apart. " if seeds == 1 else ""
-    return f"{begin}No significant winner between {tie} {with_seeds}. {alone}{near}."
+    return f"{begin}No significant winner between {tie} {with_seeds}. {alone}{near}.{_left(study)}"
+
+
+def _left(study: Study) -> str:
+    """Those that no finalist was compared with on the test part."""
+    count = len(study.leavers)
+    return f" {plural(count, 'candidate')} left before, by validation or by the doctor." if count else ""
 
 
 def _tied(study: Study, best: Candidate) -> set[str]:
