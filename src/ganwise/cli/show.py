@@ -18,6 +18,8 @@ from ganwise.types import Audit, Trouble
 
 console = Console(highlight=False)
 FEW = 3
+WIDE = 110
+"""Columns of a terminal that has room for the reach of ranks."""
 MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "cyan")}
 HEALTH = {"healthy": "green", "warning": "yellow", "failing": "red", "failed": "red", "unknown": "bright_black"}
 METRICS = {
@@ -130,7 +132,7 @@ def ranking(found: Mapping[str, Any]) -> None:
     heads = ["95 %" if name == "interval" else name for name in shown]
     made = table("", "recipe", METRICS[metric].removesuffix(" x1000"), *heads, "health")
     made.columns[1].justify = "left"
-    for row in found["ranking"]:
+    for row in (one for one in found["ranking"] if not one.get("left")):
         mine = row["recipe"] == found["recommended"]
         cells = [_cell(row, column, metric) for column in shown]
         name = Text(f"{row['recipe']}{' ★' if mine else ''}", style="bold" if mine else "")
@@ -140,11 +142,26 @@ def ranking(found: Mapping[str, Any]) -> None:
     scale = "KID times 1,000" if metric == "kid" else METRICS[metric]
     note = f"{scale}, lower is better. ★ recommended. = no significant difference to the first."
     console.print(Padding(Text(note, style="bright_black"), (0, 0, 0, 2)))
+    leavers(found)
+
+
+def leavers(found: Mapping[str, Any]) -> None:
+    """A line for each rung: who left there, in the order of the ranking, and who of them was sick or broke off."""
+    rungs: dict[float, list[str]] = {}
+    for row in found["ranking"]:
+        if left := row.get("left"):
+            why = "" if left["why"] == "rank" else f" ({'broke off' if left['why'] == 'broken' else row['verdict']})"
+            rungs.setdefault(float(left["rung"]), []).append(f"{row['recipe']}{why}")
+    for rung in sorted(rungs, reverse=True):
+        told = f"left at {rung:.0%} of a run, on validation: {', '.join(rungs[rung])}"
+        console.print(Padding(Text(told, style="bright_black"), (0, 0, 0, 2)))
 
 
 def _place(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     tied = rows[0]["tied_with"] if row is rows[0] else rows[0]["recipe"] in row["tied_with"]
-    return f"{row['rank']}{'=' if tied else ''}"
+    low, high = row.get("rank_low"), row.get("rank_high")
+    reach = f" ({low}-{high})" if low and high and low != high and console.width >= WIDE else ""
+    return f"{row['rank']}{'=' if tied else ''}{reach}"
 
 
 def _cell(row: Mapping[str, Any], column: str, metric: str) -> str:
@@ -184,12 +201,14 @@ def verdict(found: Mapping[str, Any]) -> str:
     if found["recommended"] is None:
         return stopped or "Every run was sick or broke off: nothing is recommended."
     if found["winner"]:
-        return f"{stopped}{found['winner']} is the winner: significantly better than every other candidate."
+        rivals = "finalist" if any(row.get("left") for row in found["ranking"]) else "candidate"
+        return f"{stopped}{found['winner']} is the winner: significantly better than every other {rivals}."
     tied = len(found["ranking"][0]["tied_with"])
     first, mine = found["ranking"][0]["recipe"], found["recommended"]
     how = "it came first" if first == mine else f"as good as {first} within the error, and cheaper"
     if not tied:
-        return f"{stopped}Only {mine} was healthy: recommended."
+        few = " of the finalists" if any(row.get("left") for row in found["ranking"]) else ""
+        return f"{stopped}Only {mine}{few} was healthy: recommended."
     others = "1 other" if tied == 1 else f"{tied} others"
     open_still = _open(found.get("undecided"))
     return f"{stopped}No significant winner at this budget ({first} ties with {others}). Recommended: {mine}, {how}.{open_still}"

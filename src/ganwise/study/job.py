@@ -16,8 +16,8 @@ from ganwise.build import suited
 from ganwise.data import Dataset, load
 from ganwise.select import Advice, known, select
 from ganwise.study import budget as budgets
+from ganwise.study import neighbors, race
 from ganwise.study import plan as plans
-from ganwise.study import race
 from ganwise.study.best import best_run
 from ganwise.study.budget import Budget
 from ganwise.study.engine import Engine
@@ -111,7 +111,10 @@ def _raced(
     index = Index.open(request.out, hooks.say, request.record)
     try:
         result = race.race(plan, data, budget, request.out, request.device, hooks.watch, begun, engine, index)
-        return hand_over(request.out, result)
+        result = hand_over(request.out, result)
+        if best := best_run(result, request.out):
+            neighbors.draw(best, data, request.out)
+        return result
     finally:
         index.put_race()
         index.close()
