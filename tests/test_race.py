@@ -19,6 +19,7 @@ from ganwise import catalog
 from ganwise.artifacts import RunDirectory, read_json, write_json
 from ganwise.cli.show import verdict
 from ganwise.data import load, save
+from ganwise.recipe import change
 from ganwise.study import plan as plans
 from ganwise.study.best import best_run
 from ganwise.study.budget import parse
@@ -327,3 +328,21 @@ def test_the_best_run_is_found_after_the_directory_has_moved(tmp_path: Path) -> 
     best = best_run(result, tmp_path / "after")
     assert best is not None
     assert best.path == tmp_path / "after" / "runs" / f"{result['recommended']}-s1"
+
+
+def test_a_sick_run_is_healed_once_and_its_parents_cost_is_its_own(tmp_path: Path) -> None:
+    rates = dict.fromkeys(("schedule.generator.learning_rate", "schedule.discriminator.learning_rate"), 50.0)
+    sick = Entrant("sick", change(catalog.named("gan"), rates))
+    out = tmp_path / "out"
+    result = _raced(_tiny((sick, ENTRANTS[1]), images=40_000, seeds=1), out)
+    row = next(row for row in result["ranking"] if row["recipe"] == "sick")
+    (healed,) = row["healed"]
+    assert (healed["parent"], healed["run"]) == ("sick-s0", "sick-s0-healed")
+    assert set(healed["change"]) == set(rates)
+    assert row["runs"] == [str(out / "runs" / "sick-s0-healed")]
+    parent, child = (read_json(out / "runs" / name / "run.json") for name in ("sick-s0", "sick-s0-healed"))
+    assert parent["looks"][-1]["verdict"] in ("failing", "failed")
+    for look in child["looks"]:
+        assert 40_000 * look["rung"] <= look["cost"]["images"] < 40_000 * look["rung"] + 2 * 128
+    assert child["job"]["lost"]["images"] > 0
+    assert math.isfinite(child["looks"][-1]["value"])
