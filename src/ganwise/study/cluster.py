@@ -65,6 +65,8 @@ class Ray:
             Unusable: Ray is not installed, nothing answers, or the cluster has no GPU.
         """
         self.slots, self.gpus, self._where = slots, gpus, address or "this machine"
+        if address:
+            _answers(address)
         self._race, self._ray = uuid4().hex[:12], _ray(address)
         self._places: list[Place] = []
         self._waiting: list[tuple[int, Task]] = []
@@ -268,7 +270,6 @@ def _connect(ray: Any, address: str | None, gpus: bool, slots: int) -> None:
     if address is None:
         ray.init(num_cpus=slots, num_gpus=slots if gpus else 0, object_store_memory=STORE, _node_ip_address="127.0.0.1", **quiet)
     else:
-        _answers(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, RuntimeError, ValueError) as error:
