@@ -16,7 +16,7 @@ from ganwise.build import suited
 from ganwise.data import Dataset, load
 from ganwise.select import Advice, known, select
 from ganwise.study import budget as budgets
-from ganwise.study import neighbors, race
+from ganwise.study import neighbors, race, search
 from ganwise.study import plan as plans
 from ganwise.study.best import best_run
 from ganwise.study.budget import Budget
@@ -45,6 +45,7 @@ class Request:
     want: tuple[str, ...] = ()
     entrants: tuple[Entrant, ...] = ()
     seeds: int | None = None
+    tune: int | None = None  # settings of each candidate that are tried first
     resume: bool = False
     device: str = "cpu"
     size: int | None = None
@@ -72,6 +73,8 @@ def run(request: Request, hooks: Hooks, engine: Engine | None = None) -> dict[st
     """
     begun = time.monotonic()
     known(request.want)
+    if request.tune:
+        search.required()
     data = load(request.source, size=request.size, strict=request.strict)
     for entrant in request.entrants:
         _buildable(entrant, data)
@@ -96,7 +99,7 @@ def _begun(request: Request, data: Dataset, hooks: Hooks, begun: float, engine: 
     hooks.advised(advice)
     with _claimed(request.out), _locked(request.out):
         trim, seeds = not request.entrants, request.seeds or SEEDS
-        plan = plans.plan(entrants, data, budget, seeds, request.device, begun, trim, engine.slots)
+        plan = plans.plan(entrants, data, budget, seeds, request.device, begun, trim, engine.slots, request.tune or 0)
         interrupts.obey()
         hooks.planned(plan)
         _note(request, plan, budget, data)
@@ -110,7 +113,14 @@ def _raced(
 ) -> dict[str, Any]:
     index = Index.open(request.out, hooks.say, request.record)
     try:
-        result = race.race(plan, data, budget, request.out, request.device, hooks.watch, begun, engine, index)
+        where = (request.out, request.device)
+        if plan.tune:
+            race.keep(plan, budget, request.out)
+            tuned = search.tune(plan, data, *where, race.clock(plan, budget, begun), engine, hooks.watch, hooks.say)
+            ended = race.race(tuned.plan, data, budget, *where, hooks.watch, begun, engine, index, plan, tuned.stopped)
+            artifacts.write_json(request.out / "race.json", result := tuned.note(ended))
+        else:
+            result = race.race(plan, data, budget, *where, hooks.watch, begun, engine, index)
         result = hand_over(request.out, result)
         if best := best_run(result, request.out):
             neighbors.draw(best, data, request.out)
@@ -139,6 +149,10 @@ def _gone_on_with(request: Request, data: Dataset, begun: float, engine: Engine)
     if asked.get("device") != request.device:
         raise Unusable(f"{out}: holds a race on {asked.get('device')}, not {request.device}; give --device {asked.get('device')}")
     seeds = request.seeds or before.seeds
+    if request.tune is not None and request.tune != before.tune:
+        raise Unusable(
+            f"--tune {request.tune}: the race in {out} was begun with {before.tune}; leave --tune out to go on with it"
+        )
     if seeds < before.seeds:
         raise Unusable(f"--seeds {seeds}: the race in {out} has {before.seeds}; seeds can only be added")
     budget = budgets.parse(str(told["budget"]))
@@ -149,7 +163,9 @@ def _gone_on_with(request: Request, data: Dataset, begun: float, engine: Engine)
                 f"--budget {request.budget.text}: the race in {out} counts {counted}; give its budget in the same unit"
             )
         budget = request.budget
-        plan = _grown(plan, plans.plan(plan.entrants, data, budget, seeds, request.device, begun, False, engine.slots), out)
+        plan = _grown(
+            plan, plans.plan(plan.entrants, data, budget, seeds, request.device, begun, False, engine.slots, before.tune), out
+        )
     _note(request, plan, budget, data)
     return plan._replace(workers=engine.slots), budget
 
@@ -203,7 +219,7 @@ def _claimed(out: Path) -> Iterator[None]:
         yield
     except BaseException:
         with suppress(OSError):  # one that holds something stays
-            if not any(out.glob("runs/*/records.jsonl")):  # nothing was trained yet, and all of it is ours
+            if not any(out.glob("**/runs/*/records.jsonl")):  # nothing was trained yet, and all of it is ours
                 for inside in out.iterdir():
                     shutil.rmtree(inside) if inside.is_dir() else inside.unlink()
             for folder in made:

@@ -53,10 +53,20 @@ class Plan(NamedTuple):
     scoring: float  # seconds of it after training
     wall: float | None  # seconds that the race should take, where its budget is a time
     enough: float  # seconds of training that a run to the end should have
+    tune: int = 0  # settings of each candidate that are tried to the first rung before the race
 
     @property
     def ladder(self) -> Ladder:
         return ladder([entrant.name for entrant in self.entrants], self.seeds)
+
+    @property
+    def searched(self) -> float:
+        """What trying settings costs, in full runs."""
+        return len(self.entrants) * self.tune * SHARES[0]
+
+    def seconds_a_round(self, candidates: int) -> float:
+        """Of the wall: one setting of each, to the first rung."""
+        return math.ceil(candidates / self.workers) * ((self.seconds or 0.0) * SHARES[0] + START)
 
     @property
     def limit(self) -> dict[str, float | None]:
@@ -79,7 +89,8 @@ def read(told: Mapping[str, Any], where: str) -> Plan:
     """
     try:
         entrants = tuple(Entrant(name, Recipe.model_validate(told["recipes"][name])) for name in told["entrants"])
-        return Plan(entrants, **{name: told[name] for name in Plan._fields if name != "entrants"})
+        fields = {name: told[name] for name in Plan._fields if name != "entrants" and (name != "tune" or name in told)}
+        return Plan(entrants, **fields)
     except (KeyError, TypeError, ValueError) as error:
         raise Unusable(f"{where}: no plan that this version can go on with ({str(error)[:80]}); race into a new --out") from None
 
@@ -102,6 +113,7 @@ def plan(
     begun: float,
     trim: bool = True,
     slots: int | None = None,
+    tune: int = 0,
 ) -> Plan:
     """Shares the budget out; with ``trim`` the list is cut so that whoever trains to the end gets `ENOUGH` seconds and steps.
 
@@ -115,14 +127,14 @@ def plan(
     check, checked = _seconds_a_check(data, device)
     parallel = at_once if budget.unit == "wall" else 1
     timed = budget.unit in ("wall", "cpu")
-    runs = work(ladder([e.name for e in entrants], seeds))
+    runs = work(ladder([e.name for e in entrants], seeds)) + len(entrants) * tune * SHARES[0]
     n = _test_samples(data, budget.amount * parallel * checked / check / runs if timed else math.inf)
     draws = DRAWS if n <= FEW else 1
     # a score has intervals and more metrics than a check: twice the time a sample, measured on digits
     scoring = START + 2 * draws * n * check / checked
     overhead = len(SHARES) * START + len(CHECKS) * check + scoring
     enough = max(ENOUGH, ENOUGH_STEPS * _seconds_a_step(entrants[0], data, device)) if trim and timed else 0.0
-    made = Plan(tuple(entrants), seeds, None, None, None, at_once, n, draws, overhead, scoring, None, enough)
+    made = Plan(tuple(entrants), seeds, None, None, None, at_once, n, draws, overhead, scoring, None, enough, tune)
 
     def shared() -> Plan:
         return _share_time(made, budget, begun, trim, check) if timed else _share_work(made, data, budget, trim)
@@ -137,7 +149,8 @@ def _share_work(made: Plan, data: Dataset, budget: Budget, trim: bool) -> Plan:
     images = budget.unit == "images"
 
     def runs(count: int) -> float:
-        return work(ladder([e.name for e in made.entrants[:count]], made.seeds))
+        fewer = made._replace(entrants=made.entrants[:count])
+        return work(fewer.ladder) + fewer.searched
 
     count = len(made.entrants)
     while trim and images and count > 2 and budget.amount < ENOUGH_IMAGES * runs(count):
@@ -161,7 +174,7 @@ def _share_time(made: Plan, budget: Budget, begun: float, trim: bool, check: flo
 
     def solved(count: int) -> tuple[float, float, float]:
         """Seconds of training of a run to the end, besides what the ladder takes, and how often that much is taken."""
-        besides, times = _time(ladder([e.name for e in made.entrants[:count]], made.seeds), made, budget, check)
+        besides, times = _time(made._replace(entrants=made.entrants[:count]), budget, check)
         return (total - besides) / times, besides, times
 
     while trim and count > 2 and solved(count)[0] < made.enough:
@@ -178,9 +191,9 @@ def _share_time(made: Plan, budget: Budget, begun: float, trim: bool, check: flo
     return made._replace(entrants=made.entrants[:count], seconds=seconds, wall=wall)
 
 
-def _time(steps: Ladder, made: Plan, budget: Budget, check: float) -> tuple[float, float]:
-    """Of a ladder: seconds besides training, and how often a full run's training is paid; of the wall, by rounds of workers."""
-    parallel = made.workers if budget.unit == "wall" else 1
+def _time(made: Plan, budget: Budget, check: float) -> tuple[float, float]:
+    """Seconds besides training, and how often a full run's training is paid; of the wall, by rounds of workers."""
+    parallel, steps = made.workers if budget.unit == "wall" else 1, made.ladder
     finalists = steps.rungs[-1].places * made.seeds
     besides, times, before = math.ceil(finalists / parallel) * made.scoring, 0.0, 0.0
     for rung, (runs, share) in zip(steps.rungs, parts(steps), strict=True):
@@ -189,7 +202,8 @@ def _time(steps: Ladder, made: Plan, budget: Budget, check: float) -> tuple[floa
         besides += rounds * (START + checks * check)
         times += rounds * share
         before = rung.share
-    return besides, times
+    rounds = made.tune * math.ceil(len(made.entrants) / parallel)
+    return besides + rounds * (START + check), times + rounds * SHARES[0]
 
 
 def _test_samples(data: Dataset, extracted: float) -> int:

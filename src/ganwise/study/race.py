@@ -261,24 +261,31 @@ def race(
     begun: float,
     engine: Engine | None = None,
     index: Index | None = None,
+    asked: Plan | None = None,
+    stopped: int = 0,
 ) -> dict[str, Any]:
     """Runs what is missing of the plan in ``out`` and returns the result as the contract has it; ``interrupted`` after a signal.
 
-    By default on this machine. ``begun`` is when the clock of a wall budget started, in monotonic seconds.
+    By default on this machine. ``begun`` is when the clock of a wall budget started, in monotonic seconds. ``asked`` is the plan
+    before a search changed its recipes, which a race that goes on begins from; ``stopped`` a signal that ended the search.
     """
     folder = out / "data"
     if not (folder / "dataset.json").is_file():
         save(data, folder)
-    write_json(out / "plan.json", {"format": 1, "budget": budget.text} | made.as_json())
+    keep(asked or made, budget, out)
     engine = engine or Local(made.workers, device == "cuda")
-    field = Race(made, data.kind, out, folder, device, _clock(made, budget, begun), engine, watch, index)
-    stopped = field.go()
+    field = Race(made, data.kind, out, folder, device, clock(made, budget, begun), engine, watch, index)
+    stopped = stopped or field.go()
     result = rank(out, made.entrants, data.kind, stopped, field.ladder, field.halving.decision())
     write_json(out / "race.json", result)
     return result
 
 
-def _clock(made: Plan, budget: Budget, begun: float) -> Clock:
+def keep(made: Plan, budget: Budget, out: Path) -> None:
+    write_json(out / "plan.json", {"format": 1, "budget": budget.text} | made.as_json())
+
+
+def clock(made: Plan, budget: Budget, begun: float) -> Clock:
     """Each rung gets as much of the wall's time as its rounds of workers take. Grace is a tenth of the budget and two scores."""
     if budget.unit != "wall" or made.seconds is None:
         return Clock()
