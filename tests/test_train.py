@@ -410,11 +410,12 @@ def run(folder: Path, recipe: Recipe, steps: int) -> RunDirectory:
     return directory
 
 
-def test_an_absurd_rate_ends_the_run_at_its_next_record_as_failed_without_a_model(tmp_path: Path) -> None:
+def test_an_absurd_rate_ends_the_run_as_failed_without_a_model_and_the_broken_step_is_told(tmp_path: Path) -> None:
     recipe = plain(Schedule(batch=16, discriminator=sgd(1e6), generator=sgd(1e6)), **{"loss.name": "least-squares"})
     directory = run(tmp_path, recipe, 1000)
     told = directory.read()
-    assert (told["verdict"], told["status"], told["steps"]) == ("failed", "done", 20)
+    assert (told["verdict"], told["status"], told["steps"]) == ("failed", "done", 1)
+    assert [record.step for record in directory.records()] == [1]
     assert not directory.model.is_file()
     assert "best" not in told
     assert [row["problem"] for row in json.loads(directory.doctor.read_text())["findings"]] == ["not_finite"]
