@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganwise import report
-from ganwise.cli import live, runs, show
+from ganwise.cli import live, racing, runs, show
 from ganwise.cli.app import launched, wants
 from ganwise.study import budget as budgets
 from ganwise.study import job
@@ -106,7 +106,7 @@ def _ladder(plan: Plan) -> str:
 
 
 def _hooks(stack: ExitStack, json: bool, boards: Boards | None = None) -> job.Hooks:
-    view: dict[str, live.RaceView] = {}
+    view: dict[str, racing.RaceView] = {}
 
     def audited(seen: Audit) -> None:
         show.audit(seen)
@@ -116,7 +116,7 @@ def _hooks(stack: ExitStack, json: bool, boards: Boards | None = None) -> job.Ho
             show.heading(f"Racing {len(plan.entrants)} candidates with {plan.seeds} seeds, {plan.workers} at a time")
             show.console.print("  " + ", ".join(e.name for e in plan.entrants))
             show.console.print(f"  {_ladder(plan)}", soft_wrap=True)
-        view["race"] = stack.enter_context(live.race(plan))
+        view["race"] = stack.enter_context(racing.race(plan))
 
     def advised(advice: Any) -> None:
         said = advice.as_json()
