@@ -211,7 +211,7 @@ def test_a_search_that_was_ended_is_replayed_from_its_runs(raced: Path) -> None:
     (raced / "tune.json").unlink()
     plan = plans.read(read_json(raced / "plan.json"), "")
     with closing(Local(1)) as engine:
-        again = search.tune(plan, load("ring"), raced, "cpu", Clock(), engine, lambda running: None)
+        again = search.tune(plan, load("ring"), raced, "cpu", Clock(), engine)
     assert (again.stopped, read_json(raced / "tune.json")) == (0, chosen)
     assert written(raced) == before
 

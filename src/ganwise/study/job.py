@@ -116,7 +116,7 @@ def _raced(
         where = (request.out, request.device)
         if plan.tune:
             race.keep(plan, budget, request.out)
-            tuned = search.tune(plan, data, *where, race.clock(plan, budget, begun), engine, hooks.watch, hooks.say)
+            tuned = search.tune(plan, data, *where, race.clock(plan, budget, begun), engine, hooks.say)
             ended = race.race(tuned.plan, data, budget, *where, hooks.watch, begun, engine, index, plan, tuned.stopped)
             artifacts.write_json(request.out / "race.json", result := tuned.note(ended))
         else:

@@ -27,7 +27,7 @@ from ganwise.study.engine import Ended, Engine, Task
 from ganwise.study.halving import SHARES, SICK, Ladder, Look, Rung
 from ganwise.study.looks import known
 from ganwise.study.plan import Entrant, Plan
-from ganwise.study.race import Clock, Race, Watch
+from ganwise.study.race import Clock, Race
 from ganwise.types import Unusable, Value
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class Search:
     device: str
     clock: Clock
     engine: Engine
-    watch: Watch
+    say: Callable[[str], None]
     tried: dict[str, list[Tried]] = field(default_factory=dict, init=False)
 
     def go(self) -> Tuned:
@@ -277,6 +277,7 @@ class Search:
             settings = {entrant: asking[entrant.name].ask() for entrant in new}
             if stopped := self._round(number, settings, asking):
                 break
+            self.say(f"search: {number + 1} of {self.plan.tune} settings of each candidate tried")
         found = before | ({} if stopped else {entrant.name: _best(entrant, self.tried[entrant.name]) for entrant in new})
         told = {"format": 1, "settings": self.plan.tune, "share": SHARES[0], "seed": SEED, "cost": self._cost()}
         told |= {"metric": ranking_metric(self.data.kind), "candidates": found}
@@ -297,7 +298,7 @@ class Search:
             self.device,
             self._clock(number, len(entrants)),
             _Open(self.engine, self.engine.slots),
-            self.watch,
+            lambda running: None,  # who watches a race looks for its runs, not for these
         )
         if stopped := round_.go():
             return stopped
@@ -339,6 +340,10 @@ def _best(entrant: Entrant, tried: Sequence[Tried]) -> dict[str, Any]:
     return {"asked": asked, "recipe": recipe, **said, "tried": [one._asdict() for one in tried]}
 
 
+def _number(value: float | None) -> str:
+    return "sick" if value is None else f"{value:.4g}"
+
+
 def tune(
     plan: Plan,
     data: Dataset,
@@ -346,7 +351,6 @@ def tune(
     device: str,
     clock: Clock,
     engine: Engine,
-    watch: Watch,
     say: Callable[[str], None] = lambda line: None,
 ) -> Tuned:
     """Searches ``plan.tune`` settings of every candidate in ``out``/tune, or reads those that were searched before.
@@ -357,8 +361,8 @@ def tune(
     required()
     if not (out / "data" / "dataset.json").is_file():
         save(data, out / "data")
-    tuned = Search(plan, data, out, device, clock, engine, watch).go()
+    tuned = Search(plan, data, out, device, clock, engine, say).go()
     for name, one in tuned.told["candidates"].items():
         what = ", ".join(f"{path}={value}" for path, value in one["change"].items()) or "as it is"
-        say(f"{name}: {what} ({one['before']} before, {one['value']} now, on validation)")
+        say(f"{name}: {what} ({_number(one['before'])} before, {_number(one['value'])} now, on validation)")
     return tuned
