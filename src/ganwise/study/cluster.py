@@ -13,7 +13,8 @@ import socket
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ class Ray:
         self.slots, self.gpus, self._where = slots, gpus, address or "this machine"
         if address:
             _answers(address)
-        self._race, self._ray = uuid4().hex[:12], _ray(address)
+        self._race, self._ray = uuid4().hex[:12], _ray()
         self._places: list[Place] = []
         self._waiting: list[tuple[int, Task]] = []
         self._over: list[Ended] = []
@@ -246,16 +247,13 @@ def _receive(parcel: Parcel, task: Task) -> None:
     unpack(parcel._replace(files=files), task.run.path)
 
 
-def _ray(address: str | None) -> Any:
-    """The package, told before it is imported what it reads only then.
+def _ray() -> Any:
+    """The package, which is not to tell anybody that it is used.
 
     Raises:
         Unusable: It is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if address is None:  # one machine, on loopback, as Ray does on Windows and macOS; and no nicer than the local engine
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         import ray
     except ImportError:
@@ -268,7 +266,9 @@ def _connect(ray: Any, address: str | None, gpus: bool, slots: int) -> None:
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     if address is None:
-        ray.init(num_cpus=slots, num_gpus=slots if gpus else 0, object_store_memory=STORE, _node_ip_address="127.0.0.1", **quiet)
+        gpu = {"num_gpus": slots if gpus else 0}
+        with _loopback(ray):
+            ray.init(num_cpus=slots, **gpu, object_store_memory=STORE, _node_ip_address="127.0.0.1", **quiet)
     else:
         try:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
@@ -277,7 +277,23 @@ def _connect(ray: Any, address: str | None, gpus: bool, slots: int) -> None:
             raise Unusable(f"--address {address}: can't join that cluster: {said}; see docs/engines.md") from None
     if main:
         signal.signal(signal.SIGTERM, before)  # which Ray has taken
+    ray._private.worker._worker_logs_enabled = False  # else it tells of lost nodes on our standard output
     interrupts.obey()
+
+
+@contextmanager
+def _loopback(ray: Any) -> Iterator[None]:
+    """What Ray starts meanwhile listens on loopback alone, as of itself on Windows and macOS, and is no nicer than we are."""
+    constants, before = ray._private.ray_constants, dict(os.environ)
+    wide, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
+    os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": before.get("RAY_worker_niceness", "0")}
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = wide
+        for name in ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "RAY_worker_niceness"):
+            os.environ.pop(name)
+            os.environ |= {name: before[name]} if name in before else {}
 
 
 def _answers(address: str) -> None:
