@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from ganwise.artifacts import RunDirectory, write_json
+from ganwise.artifacts import RunDirectory, read_json, write_json
 from ganwise.data import Dataset, save
 from ganwise.metrics import ranking_metric
 from ganwise.study.budget import Budget
@@ -277,8 +277,15 @@ def race(
     field = Race(made, data.kind, out, folder, device, clock(made, budget, begun), engine, watch, index)
     stopped = stopped or field.go()
     result = rank(out, made.entrants, data.kind, stopped, field.ladder, field.halving.decision())
+    result["cost"]["wall"] = round(_wall(out) + time.monotonic() - begun, 1)
     write_json(out / "race.json", result)
     return result
+
+
+def _wall(out: Path) -> float:
+    """Seconds that a race that goes on has taken before; of a driver that was killed nobody knows them."""
+    before = read_json(out / "race.json") if (out / "race.json").is_file() else {}
+    return float(before.get("cost", {}).get("wall", 0.0))
 
 
 def keep(made: Plan, budget: Budget, out: Path) -> None:
