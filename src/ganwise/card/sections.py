@@ -36,19 +36,24 @@ def _front(subject: Subject) -> Iterator[str]:
     ]
     if subject.weights.suffix == ".onnx":
         tags.append("onnx")
-    yield f"tags: {json.dumps(list(dict.fromkeys(tags)))}"
+    yield f"tags: {_yaml(list(dict.fromkeys(tags)))}"
     if subject.run.scores:
         yield "model-index:"
-        yield f"- name: {json.dumps(_name(subject))}"
+        yield f"- name: {_yaml(_name(subject))}"
         yield "  results:"
-        yield f"  - task: {json.dumps({'type': task or 'other', 'name': 'generation of ' + subject.makes})}"
+        yield f"  - task: {_yaml({'type': task or 'other', 'name': 'generation of ' + subject.makes})}"
         name = subject.data["name"]
-        yield f"    dataset: {json.dumps({'type': name, 'name': name, 'split': 'test'})}"
+        yield f"    dataset: {_yaml({'type': name, 'name': name, 'split': 'test'})}"
         yield "    metrics:"
         for score in subject.run.scores:
             how = f"{score['metric']}, n = {score['n']}, {score['features']}: {score['protocol']}"
-            yield f"    - {json.dumps({'type': score['metric'], 'value': _plain(score['value']), 'name': how})}"
+            yield f"    - {_yaml({'type': score['metric'], 'value': _plain(score['value']), 'name': how})}"
     yield "---"
+
+
+def _yaml(value: Any) -> str:
+    """JSON on one line, which is YAML, too."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _plain(value: Any) -> float | str:
@@ -80,7 +85,7 @@ def _title(subject: Subject) -> Iterator[str]:
 def _use(subject: Subject) -> Iterator[str]:
     yield "## How to use it"
     yield ""
-    needs = "ganwise" if subject.weights.suffix == ".safetensors" else "onnxruntime pillow" if subject.image else "onnxruntime"
+    needs = "ganwise" if subject.weights.suffix == ".safetensors" else "onnxruntime"
     yield f"`pip install {needs}`, then, in this folder:"
     yield ""
     yield "```python"
