@@ -30,6 +30,9 @@ Data = Annotated[str, typer.Argument(help="digits, mnist-10k, ring, grid, spiral
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run's directory, or that of a race: then its recommended run")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 Want = Annotated[str, typer.Option(help="what matters, separated by commas: diversity, quality, stability, ...")]
+Tune = Annotated[
+    int | None, typer.Option(min=2, max=64, metavar="K", help="try K settings of each candidate first, in the same budget")
+]
 Seeds = Annotated[int | None, typer.Option(min=1, help="runs of each candidate; 3 by default")]
 Size = Annotated[int | None, typer.Option(min=8, help="side that images are resized to")]
 Strict = Annotated[bool, typer.Option("--strict", help="refuse data with corrupt files")]
@@ -115,12 +118,13 @@ def run(
     size: Size = None,
     strict: Strict = False,
     device: Device = "auto",
+    tune: Tune = None,
     json: Json = False,
 ) -> None:
     """The main job: audit the data, choose a short list, train it under one budget, measure, recommend."""
     from ganwise.cli import job
 
-    sys.exit(job.run(data, (), want, budget, seeds, out, size, strict, device, json))
+    sys.exit(job.run(data, (), want, budget, seeds, out, size, strict, device, json, tune=tune))
 
 
 @app.command()
@@ -133,20 +137,26 @@ def race(
     size: Size = None,
     strict: Strict = False,
     device: Device = "auto",
-    engine: Annotated[str, typer.Option(help="local: this machine's cores and GPUs")] = "local",
+    engine: Annotated[str, typer.Option(help="local: this machine's cores and GPUs; ray: those of a Ray cluster")] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="of a Ray cluster; default: one on this machine")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with the race in --out, with more recipes, --seeds or --budget if you like")
     ] = False,
     record: Annotated[str | None, typer.Option(metavar="URL", help="keep the record in this database, not in --out")] = None,
     tensorboard: TensorBoard = False,
+    tune: Tune = None,
     json: Json = False,
 ) -> None:
     """Train recipes under one equal budget and rank them on the test part."""
     from ganwise.cli import job
 
-    if engine != "local":
-        raise Unusable(f"--engine {engine}: unknown; known: local")
-    sys.exit(job.run(data, tuple(recipes or ()), "", budget, seeds, out, size, strict, device, json, resume, record, tensorboard))
+    on = job.On(engine, address)
+    entered = tuple(recipes or ())
+    sys.exit(
+        job.run(data, entered, "", budget, seeds, out, size, strict, device, json, resume, record, tensorboard, on, tune=tune)
+    )
 
 
 @app.command()

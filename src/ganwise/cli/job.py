@@ -4,16 +4,48 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ganwise import report
 from ganwise.cli import live, racing, runs, show
 from ganwise.cli.app import launched, wants
 from ganwise.study import budget as budgets
 from ganwise.study import job
+from ganwise.study import plan as plans
+from ganwise.study.engine import Engine
 from ganwise.study.plan import Entrant, Plan
 from ganwise.tensorboard import Boards
 from ganwise.types import Audit, Unusable
+
+ENGINES = ("local", "ray")
+
+
+class On(NamedTuple):
+    """Where a race runs, as the user typed it."""
+
+    name: str = "local"
+    address: str | None = None
+
+    def check(self) -> None:
+        """Raises:
+        Unusable: No such engine, or an address for one that has none.
+        """
+        if self.name not in ENGINES:
+            raise Unusable(f"--engine {self.name}: unknown; known: {', '.join(ENGINES)}")
+        if self.address is not None and self.name != "ray":
+            raise Unusable(f"--address {self.address}: of a Ray cluster; add --engine ray")
+
+    def engine(self, device: str) -> Engine | None:
+        """The engine; None for this machine without one, as is usual.
+
+        Raises:
+            Unusable: It can't be had.
+        """
+        if self.name == "local":
+            return None
+        from ganwise.study.cluster import Ray
+
+        return Ray(self.address, device == "cuda", plans.workers(device))
 
 
 def run(
@@ -30,8 +62,11 @@ def run(
     resume: bool = False,
     record: str | None = None,
     tensorboard: bool = False,
+    where: On = On(),
+    tune: int | None = None,
 ) -> int:
     """Exit status: 0 done, 1 every candidate sick, 130 interrupted."""
+    where.check()
     budget_ = budgets.parse(budget) if budget is not None else None
     entrants = _entrants(recipes, resume)
     if resume and out is None:
@@ -53,10 +88,14 @@ def run(
         command=launched(),
         resume=resume,
         record=record,
+        tune=tune,
     )
     with ExitStack() as stack:
         boards = stack.enter_context(closing(Boards())) if tensorboard else None
-        result = job.run(request, _hooks(stack, json, boards))
+        engine = where.engine(device)
+        if engine:
+            stack.enter_context(closing(engine))
+        result = job.run(request, _hooks(stack, json, boards), engine)
     result["report"] = _report(request.out)
     show.result(result, json, lambda: show.outcome(result))
     if result["interrupted"]:

@@ -137,6 +137,9 @@ class Ray:
         total = int(self._ray.cluster_resources().get("GPU" if self.gpus else "CPU", 0))
         if total != self._total:  # other nodes
             self._total, self._unfit = total, 0
+        idle = [place for place in self._places if not place.ready]
+        for place in idle[: max(0, len(self._places) - total)]:  # asked for in vain: their node has gone
+            self._drop(place)
         for _ in range(total - self._unfit - len(self._places)):
             needs = {"num_gpus": 1, "num_cpus": 0} if self.gpus else {"num_cpus": 1}
             # any call of a slot may be under way while it waits for news
