@@ -141,6 +141,12 @@ def test_a_healed_run_takes_the_place_of_the_sick_one_and_shows_where(folder: Pa
     assert "Enter cured as it was healed" in said
 
 
+def test_a_run_that_broke_off_is_not_among_those_without_a_finding(folder: Path) -> None:
+    said = _said(_page(folder))
+    assert "broken-s1 broke off killed by SIGKILL" in said
+    assert "broken" not in said[said.index("Nothing found") : said.index("What would be tried next")]
+
+
 def test_those_that_left_are_listed_apart_with_their_score_on_validation(folder: Path) -> None:
     page = _page(folder)
     said = _said(page)

@@ -64,6 +64,8 @@ def _plots(run: Run, finding: dict[str, Any]) -> list[Plot]:
 
 def _cases_of(candidate: Candidate, run: Run) -> list[Case]:
     said, name = run.diagnosis, candidate.name
+    if "broken" in run.told:
+        return [Case(name, "broke off", None, [(run, str(run.told["broken"]))])]
     if run.status == "running" and candidate.row.get("error"):
         return [Case(name, "broke off", None, [(run, str(candidate.row["error"]))])]
     if not said.get("findings"):

@@ -241,6 +241,7 @@ def again(study: Study, run: Run | None) -> list[tuple[str, str]]:
     commands = []
     if study.request.get("command"):
         commands.append(("The whole of it", str(study.request["command"])))
+    commands += [("Gone on with by", str(command)) for command in study.request.get("resumed") or []]
     if run is not None and run.told.get("steps") and run.told.get("data"):
         commands.append((f"The run {run.id} alone", train_again(run)))
     return commands
@@ -252,5 +253,6 @@ def train_again(run: Run) -> str:
     parts = ["ganwise", "train", str(run.folder.recipe), str(told["data"].get("source", "DATA"))]
     parts += ["--steps", str(told["steps"]), "--seed", str(run.seed)]
     parts += ["--device", str(told.get("device", "cpu")), "--threads", str(told.get("threads", 1))]
-    parts += ["--precision", "bf16" if told.get("precision") == "bfloat16" else "fp32"]
+    layout = "-nchw" if told.get("layout") == "contiguous" else ""
+    parts += ["--precision", ("bf16" if told.get("precision") == "bfloat16" else "fp32") + layout]
     return shlex.join(parts)
