@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, interpolate
 
-from ganwise import machine
+from ganwise import checkpoint, machine, pace
 from ganwise.artifacts import RunDirectory
-from ganwise.build import build
+from ganwise.build import GAN, build
 from ganwise.catalog import choice
 from ganwise.data import load
 from ganwise.networks import convolution
@@ -24,8 +24,10 @@ from ganwise.networks.convolution import (
     differentiated_twice,
 )
 from ganwise.networks.maps import Double
-from ganwise.recipe import Recipe
+from ganwise.recipe import Recipe, Schedule, change
 from ganwise.study.trial import Limit, Stop, Trial
+from ganwise.train import train
+from ganwise.types import Unusable
 
 KINDS = {
     "3x3": (Geometry(1, 1), (4, 3, 3, 3)),
@@ -135,7 +137,9 @@ def test_an_elu_in_place_has_the_gradients_of_one_beside_it_twice() -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "shape", "low"), [("mlp", (1, 28, 28), True), ("mlp", (2,), False), ("dcgan", (1, 8, 8), True)])
+@pytest.mark.parametrize(
+    ("name", "shape", "low"), [("mlp", (1, 28, 28), True), ("mlp", (2,), False), ("dcgan", (1, 28, 28), True)]
+)
 def test_bfloat16_is_chosen_for_large_layers_where_the_processor_has_it(name, shape, low, monkeypatch) -> None:
     network = build(Recipe(architecture=choice(name), loss=choice("non-saturating")), shape).generator
     for native in (False, True):
@@ -144,12 +148,85 @@ def test_bfloat16_is_chosen_for_large_layers_where_the_processor_has_it(name, sh
         assert machine.precision("fp32", "cpu", network) is None
 
 
-def test_a_resumed_run_keeps_the_precision_that_it_began_with(tmp_path, monkeypatch) -> None:
+SMALL = Recipe(architecture=choice("dcgan", width=4), loss=choice("non-saturating"), schedule=Schedule(batch=16))
+DEEP = change(SMALL, {"architecture.name": "resnet", "architecture.width": 64})
+
+
+def test_each_way_is_timed_on_copies_and_neither_weights_nor_random_numbers_move() -> None:
+    gan = build(DEEP, (1, 8, 8))
+    state = checkpoint.tensors(gan)
+    times = pace.timed(gan, list(machine.WAYS))
+    assert list(times) == list(machine.WAYS)
+    assert min(times.values()) > 0
+    assert all(torch.equal(value, state[name]) for name, value in checkpoint.tensors(gan).items())
+    assert gan.precision is None
+
+
+@pytest.mark.parametrize(
+    ("times", "chosen"),
+    [
+        ([10, 9.5, 9.2, 9.1], "fp32"),
+        ([10, 12, 8, 7.5], "bf16"),
+        ([10, 12, 8, 7], "bf16-nchw"),
+        ([10, 8, 7.5, 7.4], "fp32-nchw"),
+    ],
+)
+def test_a_way_is_chosen_that_beats_the_simpler_ones_clearly(times: list[float], chosen: str) -> None:
+    """So the plain step's own way, float32 with one channel after the other, is never faster than the chosen one by more."""
+    told = dict(zip(["fp32", "fp32-nchw", "bf16", "bf16-nchw"], times, strict=True))
+    assert pace.fastest(told) == chosen
+    assert pace.MARGIN * told[chosen] <= told["fp32-nchw"]
+
+
+def test_what_was_timed_is_kept_for_seeds_and_rates_and_the_rule_stands_where_nothing_may_be(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("GANWISE_CACHE", str(tmp_path))
+    monkeypatch.setattr(machine, "native_bf16", lambda: True)
+    monkeypatch.setattr(pace, "timed", lambda gan, ways: {name: 4.0 - 0.8 * i for i, name in enumerate(ways)})
+    first = pace.choose(DEEP, (1, 8, 8))
+    assert first.way == "bf16-nchw"
+    monkeypatch.setattr(pace, "timed", lambda gan, ways: pytest.fail("timed again"))
+    assert pace.choose(change(DEEP, {"schedule.generator.learning_rate": 1e-5}), (1, 8, 8)) == first
+    assert pace.choose(SMALL, (1, 8, 8)) == ("fp32", {})
+    torch.use_deterministic_algorithms(True)
+    try:
+        assert pace.choose(DEEP, (1, 8, 8)) == ("bf16", {})
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize("name", machine.WAYS)
+def test_in_every_way_a_run_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(name: str) -> None:
+    def made() -> GAN:
+        gan = build(SMALL, (1, 8, 8))
+        gan.compute(*machine.way(name))
+        return gan
+
+    data, whole, first, second = load("digits"), made(), made(), made()
+    list(train(whole, data, steps=4))
+    (half,) = train(first, data, steps=2)
+    list(train(second, data, steps=4, start=checkpoint.state(first, half)))
+    wanted = checkpoint.tensors(whole)
+    assert all(torch.equal(value, wanted[key]) for key, value in checkpoint.tensors(second).items())
+
+
+def test_both_layouts_train_the_same_weights_but_for_rounding() -> None:
+    found = []
+    for name in ("fp32", "fp32-nchw"):
+        gan = build(SMALL, (1, 8, 8))
+        gan.compute(*machine.way(name))
+        list(train(gan, load("digits"), steps=3))
+        found.append(torch.cat([w.flatten() for w in gan.generator.parameters()]))
+    assert (found[0] - found[1]).norm() < 1e-3 * found[0].norm()
+
+
+def test_a_resumed_run_keeps_the_way_that_it_began_with(tmp_path, monkeypatch) -> None:
     """Also where this version, or another machine, would choose another by itself."""
-    recipe = Recipe(architecture=choice("dcgan", width=4), loss=choice("non-saturating"))
     run = RunDirectory(tmp_path)
-    for native, steps in ((False, 2), (True, 4)):
-        monkeypatch.setattr(machine, "native_bf16", lambda native=native: native)
-        Trial(run, recipe, load("digits"), Limit(steps=steps), checkpoint_every=1, resume=steps == 4).go(Stop(), n=50, draws=1)
-        assert run.read()["precision"] == "float32"
-    assert run.read()["steps"] == 4
+    for chosen, steps in (("fp32-nchw", 2), ("bf16", 4)):
+        monkeypatch.setattr(pace, "choose", lambda *args, chosen=chosen: pace.Pace(chosen, {chosen: 1.5}))
+        Trial(run, SMALL, load("digits"), Limit(steps=steps), checkpoint_every=1, resume=steps == 4).go(Stop(), n=50, draws=1)
+        told = run.read()
+        assert (told["precision"], told["layout"], told["probe"]) == ("float32", "contiguous", {"fp32-nchw": 1.5})
+    assert told["steps"] == 4
+    with pytest.raises(Unusable, match="its precision is float32, not bfloat16"):
+        Trial(run, SMALL, load("digits"), Limit(steps=6), precision="bf16", checkpoint_every=1, resume=True).go(Stop(), n=50)

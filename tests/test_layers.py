@@ -25,7 +25,7 @@ LAYERS = {
     **dict.fromkeys(["recipe", "catalog", "knowledge", "artifacts"], 1),
     **dict.fromkeys(["select", "audit", "doctor"], 2),
     **dict.fromkeys(["build", "ranks", "machine"], 3),
-    **dict.fromkeys(["train", "batches", "stacked", "probes", "model", "pictures", "checkpoint"], 4),
+    **dict.fromkeys(["train", "batches", "stacked", "probes", "model", "pictures", "checkpoint", "pace"], 4),
     **dict.fromkeys(["evaluate", "protocols", "export", "monitor", "duality", "tensorboard"], 5),
     **dict.fromkeys(["study", "report", "card"], 6),
     **dict.fromkeys(["reproduce", "heal", "demo"], 7),

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from ganwise import doctor, pictures
+from ganwise import doctor, machine, pictures
 from ganwise.artifacts import RunDirectory, claim, read_json, write_json
 from ganwise.build import GAN, build
 from ganwise.data import Dataset
@@ -28,7 +28,6 @@ from ganwise.types import Record, Remedy, Score, Unusable
 
 TRIES = 3
 """Remedies that are tried at most."""
-PRECISIONS = {"float32": "fp32", "bfloat16": "bf16"}
 GROUND = 0.25
 """Of the parent's steps: so many are trained at least."""
 
@@ -101,7 +100,7 @@ class Healer:
         self.say(f"{_words(remedy)} against {treatment.finding.problem}, from step {begin:,}; keeps {kept}")
         ended = self.parent.records()[-1].step
         ends = begin + (self.steps or max(ended - begin, round(GROUND * ended), 1))
-        trial = Trial(run, recipe, self.data, Limit(steps=ends), told["seed"], self.device, PRECISIONS[told["precision"]])
+        trial = Trial(run, recipe, self.data, Limit(steps=ends), told["seed"], self.device, machine.told(told) or "auto")
         trial.start, trial.show, trial.checkpoint_every = state, self.show, max(1, ends // 20)
         trial.go(stop, n=self.n)
         return self._judge(Attempt(treatment, begin, kept, run, run.read()["verdict"], _value(run, self.data), cured=False))

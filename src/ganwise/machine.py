@@ -1,6 +1,11 @@
-"""What this machine computes best with: its device, and the precision for a network on it."""
+"""What this machine computes with: its processor, precisions, and the layout of images in memory."""
 
 from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -8,37 +13,78 @@ from torch import nn
 from ganwise.types import Unusable
 
 CHOICES: dict[str, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16}
-TOLD = {"float32": "fp32", "bfloat16": "bf16"}
-"""The choice that a run.json tells of."""
-LARGE = 2**17
-"""Weights of a fully connected layer from which on bfloat16 pays: docs/why/speed.md."""
+LARGE, DEEP = 2**17, 2**15
+"""Weights of a fully connected layer, and of a convolution, from which on bfloat16 pays: docs/why/speed.md."""
+
+
+class Way(NamedTuple):
+    """How a GAN computes: the autocast dtype, None for plain float32, and how its images and kernels lie in memory."""
+
+    precision: torch.dtype | None
+    layout: torch.memory_format
+
+
+_LAYOUTS = {"": torch.channels_last, "-nchw": torch.contiguous_format}
+WAYS = {name + suffix: Way(kind, layout) for suffix, layout in _LAYOUTS.items() for name, kind in CHOICES.items()}
+"""By what ``--precision`` calls them: images lie with channels last, or with ``-nchw`` one channel after the other."""
+
+
+def way(name: str) -> Way:
+    """A way of computing by its name.
+
+    Raises:
+        Unusable: No such name.
+    """
+    if name not in WAYS:
+        raise Unusable(f"--precision {name}: choose one of auto, {', '.join(WAYS)}")
+    return WAYS[name]
+
+
+def told(run: Mapping[str, Any]) -> str | None:
+    """The name of the way that a run.json tells of; None before it does. Older ones tell no layout and had channels last."""
+    pairs = {tuple(described(found).values()): name for name, found in WAYS.items()}
+    return pairs.get((str(run.get("precision")), str(run.get("layout", "channels_last"))))
+
+
+def described(chosen: Way) -> dict[str, str]:
+    """As a run.json tells of it."""
+    layout = "contiguous" if chosen.layout is torch.contiguous_format else "channels_last"
+    return {"precision": str(chosen.precision or torch.float32).removeprefix("torch."), "layout": layout}
 
 
 def precision(wanted: str, device: str, network: nn.Module) -> torch.dtype | None:
     """The autocast dtype of a run, None for plain float32.
 
-    ``auto`` is bfloat16 where it pays: on a GPU, and on a processor with instructions for it for convolutions and large fully
-    connected layers (1.1 to 2.3 times the step, measured). Small layers lose more in casts than they gain. It is a rule and no
-    timing, so that all runs of a race, and a run and its repetition, compute alike on one machine however busy it is.
+    ``auto`` is bfloat16 where it mostly pays: on a GPU, and on a processor with instructions for it for large layers (1.1 to 2.3
+    times the step, measured). Small layers lose more in casts than they gain. A rule and no timing: `pace.choose` times.
 
     Raises:
         Unusable: Neither auto nor a known precision.
     """
     if wanted == "auto":
-        pays = device.startswith("cuda") or (device == "cpu" and native_bf16() and any(map(_heavy, network.modules())))
+        pays = device.startswith("cuda") or (device == "cpu" and native_bf16() and heavy(network))
         return torch.bfloat16 if pays else None
     if wanted not in CHOICES:
         raise Unusable(f"--precision {wanted}: choose one of auto, {', '.join(CHOICES)}")
     return CHOICES[wanted]
 
 
-def _heavy(layer: nn.Module) -> bool:
-    if isinstance(layer, nn.Linear):
-        return layer.in_features * layer.out_features >= LARGE
-    return isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))
+def heavy(network: nn.Module) -> bool:
+    """Whether a layer is so large that the precision can matter."""
+    layers = [m for m in network.modules() if isinstance(m, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))]
+    return any(layer.weight.numel() >= (LARGE if isinstance(layer, nn.Linear) else DEEP) for layer in layers)
 
 
 def native_bf16() -> bool:
     """Whether the processor multiplies bfloat16 matrices itself: AVX512-BF16 or AMX."""
     asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # older versions of torch lack one or the other
     return any(getattr(torch.cpu, name, bool)() for name in asked)
+
+
+def processor() -> str:
+    """The processor by the name that its maker gave it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -76,6 +76,7 @@ class GAN:
     together: bool  # real and fake in one forward pass of the discriminator: only where it mixes no samples
     told_real: bool = False  # in training the generator is told real samples instead of labels
     precision: torch.dtype | None = None
+    layout: torch.memory_format = torch.channels_last  # of images and kernels; 1.2 times the step for all but the smallest maps
     optimizers: dict[Player, torch.optim.Optimizer] = field(default_factory=dict)
     ranks: Ranks = ALONE  # the processes that train it
 
@@ -126,13 +127,18 @@ class GAN:
         """Moves the GAN in place; optimizers are made anew, so move it before training."""
         for module in self.modules().values():
             module.to(device)
-            # images arrive with channels last in memory; weights laid out alike save 1.2 times the step of convolutions
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.compute(self.precision, self.layout)
         self.optimizers = {
             "discriminator": _optimizer(self.recipe.schedule.discriminator, self.discriminator),
             "generator": _optimizer(self.recipe.schedule.generator, self.generator),
         }
         return self
+
+    def compute(self, precision: torch.dtype | None, layout: torch.memory_format) -> None:
+        """Sets how it computes, before it is trained: what optimizers remember keeps the layout of its weight."""
+        self.precision, self.layout = precision, layout
+        for module in self.modules().values():
+            module.to(memory_format=layout)  # type: ignore[call-overload]
 
     @torch.no_grad()
     def fit(self, values: Tensor, labels: Tensor) -> None:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
 from ganwise import card, machine, model, pictures, ranks
 from ganwise import export as exports
@@ -84,7 +83,9 @@ def _chosen(
     if settings.tensorboard:
         required()
     chosen = runs.read_recipe(recipe, changes)
-    machine.precision(settings.precision, runs.device(settings.device), nn.Identity())
+    runs.device(settings.device)
+    if settings.precision != "auto":
+        machine.way(settings.precision)
     dataset = load(data, size=size, strict=strict)
     suited(chosen, dataset)
     return chosen, dataset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from ganwise import model
+from ganwise import machine, model
 from ganwise.build import GAN, build
 from ganwise.data import Dataset
 from ganwise.ranks import GO, Ranks
@@ -24,7 +24,8 @@ def follow(ranks: Ranks, recipe: Recipe, data: Dataset, steps: int | None, seed:
     """
     gan = build(recipe, data.shape, classes=len(data.classes), seed=seed, device=device)
     gan.ranks = ranks
-    gan.precision, state = ranks.hear()
+    way, state = ranks.hear()
+    gan.compute(*machine.way(way))
     for _ in train(gan, data, steps=steps or sys.maxsize, seed=seed, start=state, stop=lambda: stop.asked(ranks)):
         serve(gan)
     while True:

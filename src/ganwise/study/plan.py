@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ganwise import machine
+from ganwise import machine, pace
 from ganwise.build import build
 from ganwise.data import Dataset
 from ganwise.evaluate import prepare
@@ -124,7 +124,7 @@ def plan(
         Unusable: The budget does not even pay for the evaluation.
     """
     at_once = slots or workers(device)
-    check, checked = _seconds_a_check(data, device)
+    check, checked = _seconds_a_check(data, device, budget.unit)
     parallel = at_once if budget.unit == "wall" else 1
     timed = budget.unit in ("wall", "cpu")
     runs = work(ladder([e.name for e in entrants], seeds)) + len(entrants) * tune * SHARES[0]
@@ -139,7 +139,7 @@ def plan(
     def shared() -> Plan:
         return _share_time(made, budget, begun, trim, check) if timed else _share_work(made, data, budget, trim)
 
-    shared()  # refused before anything long begins
+    paces(shared(), data, device)  # refused before anything long begins
     prepare(data, "test", n=n, device=device).yardsticks  # noqa: B018  # cached here once, for all trials
     return shared()
 
@@ -224,20 +224,27 @@ def _as_a_trial() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _seconds_a_check(data: Dataset, device: str) -> tuple[float, int]:
-    """What one look at the validation part takes here, and of how many samples it is."""
+def _seconds_a_check(data: Dataset, device: str, unit: str) -> tuple[float, int]:
+    """What one look at the validation part takes here, and of how many samples it is; by the clock that the budget goes by."""
+    clock = time.process_time if unit == "cpu" and device == "cpu" else time.perf_counter
     bench = prepare(data, "validation", n=CHECKED, device=device)
     with _as_a_trial():
         bench.extractor(bench.real[:8])
-        begin = time.perf_counter()
+        begin = clock()
         bench.quick(bench.real)
-        return time.perf_counter() - begin, bench.n
+        return clock() - begin, bench.n
+
+
+def paces(made: Plan, data: Dataset, device: str) -> dict[str, str]:
+    """How each candidate computes: decided once, so that two of its seeds differ in nothing else."""
+    with _as_a_trial():
+        return {name: pace.choose(recipe, data.shape, len(data.classes), device).way for name, recipe in made.entrants}
 
 
 def _seconds_a_step(entrant: Entrant, data: Dataset, device: str) -> float:
     """What a step of the first candidate takes on one thread here."""
     gan = build(entrant.recipe, data.shape, classes=len(data.classes), device=device)
-    gan.precision = machine.precision("auto", device, gan.generator)
+    gan.compute(*machine.way(pace.choose(entrant.recipe, data.shape, len(data.classes), device).way))
     with _as_a_trial():
         warm, done = train(gan, data, steps=8, every=4)
     return (done.seconds - warm.seconds) / 4

@@ -10,11 +10,12 @@ import math
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from ganwise import machine
 from ganwise.artifacts import RunDirectory, read_json, write_json
 from ganwise.data import Dataset, save
 from ganwise.metrics import ranking_metric
@@ -23,7 +24,7 @@ from ganwise.study.engine import Ended, Engine, Stop, Task
 from ganwise.study.halving import Halving, Job, Look
 from ganwise.study.local import Local
 from ganwise.study.looks import known
-from ganwise.study.plan import FINISH, START, Entrant, Plan
+from ganwise.study.plan import FINISH, START, Entrant, Plan, paces
 from ganwise.study.ranking import rank
 from ganwise.study.trial import ENOUGH
 from ganwise.types import Kind
@@ -74,6 +75,7 @@ class Race:
     engine: Engine
     watch: Watch
     index: Index | None = None
+    ways: Mapping[str, str] = field(default_factory=dict)  # how each candidate computes, the same for all of its seeds
     running: dict[Path, Running] = field(default_factory=dict, init=False)
     again: list[Running] = field(default_factory=list, init=False)
     tries: Counter[tuple[Path, float | None]] = field(default_factory=Counter, init=False)
@@ -118,7 +120,13 @@ class Race:
 
     def _job(self, entrant: Entrant, seed: int) -> dict[str, Any]:
         job = {"data": str(self.data), "recipe": entrant.recipe.model_dump(mode="json"), "limit": self.plan.limit, "seed": seed}
-        return job | {"device": self.device, "n": self.plan.n, "draws": self.plan.draws}
+        return job | {"device": self.device, "precision": self._way(entrant), "n": self.plan.n, "draws": self.plan.draws}
+
+    def _way(self, entrant: Entrant) -> str:
+        """How a candidate computes: as its first seed was told to, where there is one already."""
+        first = RunDirectory(self.out / "runs" / f"{entrant.name}-s0")
+        told = first.read() if first.run.is_file() else {}
+        return str(told.get("job", {}).get("precision") or machine.told(told) or self.ways.get(entrant.name, "auto"))
 
     def _prepare(self, entrant: Entrant, seed: int) -> None:
         """Writes the run's job, or hears what is known of a run that was begun before. What broke off gets another try."""
@@ -274,7 +282,8 @@ def race(
         save(data, folder)
     keep(asked or made, budget, out)
     engine = engine or Local(made.workers, device == "cuda")
-    field = Race(made, data.kind, out, folder, device, clock(made, budget, begun), engine, watch, index)
+    ways = paces(made, data, device)
+    field = Race(made, data.kind, out, folder, device, clock(made, budget, begun), engine, watch, index, ways)
     stopped = stopped or field.go()
     result = rank(out, made.entrants, data.kind, stopped, field.ladder, field.halving.decision())
     result["cost"]["wall"] = round(_wall(out) + time.monotonic() - begun, 1)

@@ -75,7 +75,8 @@ def _alone(folder: Path) -> Iterator[None]:
 def _trial(run: RunDirectory, job: Mapping[str, Any], data: Dataset) -> Trial:
     recipe = from_data(job["recipe"], str(run.run))
     limit = Limit(**job["limit"], operations=operations(recipe, data), lost=job.get("lost", {}))
-    return Trial(run, recipe, data, limit, seed=job["seed"], device=job["device"], checkpoint_share=EVERY)
+    way = job.get("precision", "auto")  # jobs of older races tell none
+    return Trial(run, recipe, data, limit, job["seed"], job["device"], way, checkpoint_share=EVERY)
 
 
 def operations(recipe: Recipe, data: Dataset) -> float:

@@ -72,20 +72,12 @@ def _precisions(device: str) -> list[str]:
 def about(device: str) -> dict[str, str | int]:
     return {
         "platform": platform.platform(),
-        "processor": torch.cuda.get_device_name() if device.startswith("cuda") else _processor(),
+        "processor": torch.cuda.get_device_name() if device.startswith("cuda") else machine.processor(),
         "device": device.split(":")[0],
         "threads": 1,
         "torch": torch.__version__,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _timing(name: str, precision: str, device: str, seconds: float) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 import ganwise
-from ganwise import checkpoint, doctor, interrupts, machine, model, pictures
+from ganwise import checkpoint, doctor, interrupts, machine, model, pace, pictures
 from ganwise.artifacts import RunDirectory, alone, append_row, write_json
 from ganwise.build import GAN, build
 from ganwise.data import Dataset, open_saved
@@ -102,7 +102,7 @@ class Trial:
     limit: Limit
     seed: int = 0
     device: str = "cpu"
-    precision: str = "auto"
+    precision: str = "auto"  # or a name in machine.WAYS
     checkpoint_every: int = 0  # steps; 0 writes none, not at a signal either
     checkpoint_share: float = 0.0  # of the limit, instead of steps
     until: float = 1.0  # share of the limit at which training pauses
@@ -138,10 +138,11 @@ class Trial:
             Unusable: As `go`.
         """
         gan = build(self.recipe, self.data.shape, classes=len(self.data.classes), seed=self.seed, device=self.device)
-        gan.precision = machine.precision(self._wanted(), self.device, gan.generator)
+        chosen = self._pace()
+        gan.compute(*machine.way(chosen.way))
         state, gan.ranks = self._continue(gan) if self.resume else self.start, self.ranks
-        self.ranks.tell(lambda: (gan.precision, state and state._replace(files={})))
-        self._begin(gan, state)
+        self.ranks.tell(lambda: (chosen.way, state and state._replace(files={})))
+        self._begin(gan, chosen, state)
         last = self._train(gan, stop, state)
         status = "interrupted" if stop.interrupted else "trained" if self.until >= 1 else "paused"
         self.run.update(status=status, **self._cost(last))
@@ -173,10 +174,14 @@ class Trial:
         write_json(self.run.scores, {"scores": scores})
         return scores
 
-    def _wanted(self) -> str:
-        """The precision: a run goes on in the one that it began with, unless another is asked for by name."""
-        told = str(self.run.read().get("precision")) if self.resume else ""
-        return machine.TOLD.get(told, self.precision) if self.precision == "auto" else self.precision
+    def _pace(self) -> pace.Pace:
+        """How it computes. A run goes on as it began, unless another way is asked for by name."""
+        told = self.run.read() if self.resume else {}
+        if self.precision != "auto":
+            return pace.Pace(self.precision, {})
+        if before := machine.told(told):
+            return pace.Pace(before, told.get("probe", {}))
+        return pace.choose(self.recipe, self.data.shape, len(self.data.classes), self.device)
 
     def _depends(self, gan: GAN) -> dict[str, Any]:
         """What the weights depend on: a run goes on only where all of it is the same."""
@@ -185,12 +190,12 @@ class Trial:
             "seed": self.seed,
             "data": {"content": self.data.content},
             "device": self.device,
-            "precision": str(gan.precision or torch.float32).removeprefix("torch."),
+            **machine.described(machine.Way(gan.precision, gan.layout)),
             "threads": torch.get_num_threads(),
             "deterministic": torch.are_deterministic_algorithms_enabled(),
         }
 
-    def _begin(self, gan: GAN, state: checkpoint.State | None) -> None:
+    def _begin(self, gan: GAN, chosen: pace.Pace, state: checkpoint.State | None) -> None:
         """Notes what the run depends on, so that it can be repeated."""
         write_json(self.run.recipe, self.recipe.model_dump(mode="json"))
         parameters = {p: sum(w.numel() for w in getattr(gan, p).parameters()) for p in ("generator", "discriminator")}
@@ -198,7 +203,7 @@ class Trial:
         parts = {part: len(getattr(self.data.split, part)) for part in ("train", "validation", "test")}
         data |= {"shape": self.data.shape, "n": len(self.data), "parts": parts}
         self.run.update(**self._depends(gan) | {"status": "running", "data": data})
-        self.run.update(versions=VERSIONS, parameters=parameters, processes=self.ranks.count)
+        self.run.update(versions=VERSIONS, parameters=parameters, processes=self.ranks.count, probe=chosen.probe)
         if state:
             self.run.update(resumed=[*self.run.read().get("resumed", []), state.record.step])
         pictures.save(pictures.picture(self._real(), self._real()), self.run.real_grid)
@@ -371,6 +376,7 @@ def main(folder: str, parent: int | None = None) -> int:
         Limit(**job["limit"]),
         seed=job["seed"],
         device=job["device"],
+        precision=job.get("precision", "auto"),
     )
     with Stop(racing=True).listening() as stop:
         trial.go(stop, n=job["n"], draws=job["draws"])
