@@ -33,7 +33,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import flop_registry
 
-from ganwise import machine
+from ganwise import machine, pace
 from ganwise.build import GAN
 from ganwise.data import Dataset
 from ganwise.train import train
@@ -53,9 +53,10 @@ def batches(data: Dataset, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def ours(case: Case, data: Dataset, device: str, precision: str, compiled: bool = False) -> tuple[Block, str]:
-    """Blocks of our loop, and the precision they compute in."""
+    """Blocks of our loop, and the way in which they compute."""
     gan = case.made().to(device)
-    gan.precision = machine.precision(precision, device, gan.generator)
+    way = pace.choose(case.full(), case.shape, device=device).way if precision == "auto" else precision
+    gan.compute(*machine.way(way))
     if compiled:
         for network in (gan.generator, gan.discriminator):
             network.compile()
@@ -66,7 +67,7 @@ def ours(case: Case, data: Dataset, device: str, precision: str, compiled: bool 
         for _ in range(case.steps // every):
             next(records)
 
-    return block, str(gan.precision or torch.float32).removeprefix("torch.")
+    return block, machine.described(machine.way(way))["precision"] + " contiguous" * way.endswith("nchw")
 
 
 def plain(case: Case, data: Dataset, device: str) -> Block:

@@ -12,11 +12,9 @@ from ganwise.artifacts import RunDirectory
 from ganwise.build import GAN, build
 from ganwise.catalog import choice
 from ganwise.data import load
-from ganwise.networks import convolution
 from ganwise.networks.autoencoder import ELU
 from ganwise.networks.convolution import (
     Conv2d,
-    ConvTranspose2d,
     DoubledConv,
     Geometry,
     HalvedConv,
@@ -88,31 +86,6 @@ def test_the_gradient_of_a_slope_is_torchs(kind: str) -> None:
     given = numbers(2, 3, 8, 8), numbers(*shape), numbers(outputs)
     for ours, theirs in zip(slopes(geometry, *given, True), slopes(geometry, *given, False), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
-
-
-@pytest.mark.parametrize("transposed", [False, True])
-def test_a_weights_gradient_as_a_product_is_the_convolutions(transposed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In float64 to rounding; in a run in bfloat16 it is taken where AMX is, and is within that precision."""
-    torch.manual_seed(0)
-    made = (ConvTranspose2d if transposed else Conv2d)(64, 24 if not transposed else 64, 4, 2, 1)
-    x = torch.randn(3, 64, 4, 4) if transposed else torch.randn(3, 64, 8, 8)
-    geometry = Geometry(2, 1, transposed=transposed)
-    wide = made.weight.double()
-    y = torchs(x.double(), wide, None, geometry)
-    back = torch.randn_like(y)
-    exact = geometry.backward([False, True, False], back, x.double(), wide)[1]
-    torch.testing.assert_close(convolution.product(back, x.double(), wide, geometry), exact, rtol=1e-12, atol=1e-12)
-
-    monkeypatch.setattr(convolution, "_amx", lambda: True)
-    with torch.autocast("cpu", torch.bfloat16):
-        low = made(x)
-    assert "_Convolution" in type(low.grad_fn).__name__
-    low.backward(back.to(low))
-    assert made.weight.grad is not None
-    assert made.bias is not None
-    assert made.bias.grad is not None
-    assert (made.weight.grad - exact).norm() < 0.01 * exact.norm()
-    assert (made.bias.grad - back.sum((0, 2, 3))).norm() < 0.01 * back.sum((0, 2, 3)).norm()
 
 
 def test_filters_on_single_channels_are_computed_in_float32_in_a_run_in_bfloat16() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -63,29 +62,12 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry)
         with torch.autocast("cpu", enabled=False):
             y = convolve(x.float(), weight.float(), None if bias is None else bias.float(), geometry)
         return y.to(torch.get_autocast_dtype("cpu"))
-    if not torch.is_grad_enabled() or not (_twice.get() or (weight.requires_grad and multiplied(x, weight, geometry))):
+    if not (torch.is_grad_enabled() and _twice.get()):
         return geometry.forward(x, weight, bias)
     if torch.is_autocast_enabled(x.device.type):
         kind = torch.get_autocast_dtype(x.device.type)
         x, weight, bias = x.to(kind), weight.to(kind), None if bias is None else bias.to(kind)
     return _convolution(x, weight, bias, geometry)
-
-
-def multiplied(x: Tensor, weight: Tensor, geometry: Geometry) -> bool:
-    """Whether the weight's gradient is to be a product of matrices: bfloat16 with AMX, 4x4 kernels on maps of 4x4 places.
-
-    There oneDNN reaches a tenth of what its other directions reach, and the product was 4.6 times as fast from 128 to 256
-    channels; it loses on larger maps, and on processors without AMX: docs/why/speed.md.
-    """
-    if not (_amx() and x.device.type == "cpu" and torch.is_autocast_enabled("cpu")) or geometry.groups != 1:
-        return False
-    places = x.shape[2] * x.shape[3] // (1 if geometry.transposed else geometry.stride**2)
-    return geometry.stride == 2 and places <= 16 and weight[0].numel() >= 1024
-
-
-@cache
-def _amx() -> bool:
-    return bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
 
 
 class _Convolution(torch.autograd.Function):
@@ -94,20 +76,15 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.geometry, ctx.multiplied = geometry, weight.dtype == torch.bfloat16 and multiplied(x, weight, geometry)
+        ctx.geometry = geometry
         return geometry.forward(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, back: Tensor) -> tuple[Tensor | None, ...]:
         (x, weight), geometry = ctx.saved_tensors, ctx.geometry
-        to_x, to_weight, to_bias = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():  # autograd can't say that a weight's gradient is not asked for: it is the user who says so
             return _to_input(back, x, weight, geometry), None, None, None
-        if not (to_weight and ctx.multiplied):
-            return *geometry.backward([to_x, to_weight, to_bias], back, x, weight), None
-        gx = geometry.backward([True, False, False], back, x, weight)[0] if to_x else None
-        # the bias by itself: asked for it, oneDNN computes the weight's gradient too
-        return gx, product(back, x, weight, geometry), back.sum((0, 2, 3)) if to_bias else None, None
+        return *geometry.backward(list(ctx.needs_input_grad[:3]), back, x, weight), None
 
 
 class _ToInput(torch.autograd.Function):
@@ -131,23 +108,6 @@ class _ToInput(torch.autograd.Function):
 
 _to_input: Callable[..., Tensor] = _ToInput.apply
 _convolution: Callable[..., Tensor] = _Convolution.apply
-
-
-def product(back: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
-    """The weight's gradient as one product of matrices: rows of the smaller map times patches of the larger one."""
-    small, large = (x, back) if geometry.transposed else (back, x)
-    size, outer = weight.shape[-1], len(weight)
-    rows = small.permute(0, 2, 3, 1).reshape(-1, outer)
-    seen = patches(large, size, geometry, small.shape[2:])
-    return (rows.t() @ seen).view(outer, size, size, -1).permute(0, 3, 1, 2)
-
-
-def patches(x: Tensor, size: int, geometry: Geometry, places: tuple[int, ...]) -> Tensor:
-    """What each place of the kernel's result sees of x, (B * places, size * size * C)."""
-    x = pad(x.permute(0, 2, 3, 1), (0, 0, *[geometry.padding] * 4)).contiguous()
-    (b, _, _, c), (n, row, column, one), step = x.shape, x.stride(), geometry.stride
-    seen = x.as_strided((b, *places, size, size, c), (n, step * row, step * column, row, column, one))
-    return seen.reshape(-1, size * size * c)
 
 
 class Conv2d(nn.Conv2d):
