@@ -197,6 +197,7 @@ def test_samples_stand_side_by_side_and_above_their_nearest_training_images(fold
     page = _page(folder)
     sheets = page[page.index("All candidates") : page.index("Samples of the other seeds")]
     assert sheets.count("<figure>") == len(KIDS)
+    assert "seed 0, left at 10%" in sheets
     assert "Are they copies?" in page
 
 
@@ -224,6 +225,16 @@ def test_few_and_many_candidates_are_drawn(tmp_path: Path, count: int) -> None:
     assert page.count('class="lane ') == count + 1
     assert ("11 others" in page) == (count == 18)
     assert ("Left before the test part" in page) == (count == 18)
+
+
+def test_a_race_that_was_killed_shows_how_far_its_runs_came(folder: Path) -> None:
+    (folder / "race.json").unlink()
+    plan = json.loads((folder / "plan.json").read_text())
+    write_json(folder / "plan.json", {**plan, "ladder": [{"share": share, "places": 3} for share in SHARES]})
+    course = _course(folder)
+    assert [track.end for track in course["late"].tracks] == [40.0, 40.0]
+    assert course["late"].places == []
+    assert 'id="race"' in _page(folder)
 
 
 def test_a_race_without_a_ladder_has_no_such_picture(folder: Path) -> None:

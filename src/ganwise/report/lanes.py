@@ -60,7 +60,8 @@ def course(study: Study, palette: Mapping[str, int]) -> Course | None:
 
 
 def _rungs(study: Study) -> list[Json]:
-    return list(study.result.get("ladder") or [])
+    """As they were decided; of a race that was killed as they were planned."""
+    return list(study.result.get("ladder") or study.plan.get("ladder") or [])
 
 
 def whole(study: Study) -> str:

@@ -92,6 +92,8 @@ def _note(candidate: Candidate, run: Run) -> str:
     what = words.metric(candidate.metric)
     value = next((s.get("value") for s in run.scores if s.get("metric") == candidate.metric), None)
     seed = f"seed {run.seed}"
+    if value is None and candidate.left:
+        return f"{seed}, left at {number(candidate.left.get('rung')) or 0.0:.0%}"
     return f"{seed}, not scored" if value is None else f"{seed}, {what.label} {words.figure(value, what.times)}"
 
 
