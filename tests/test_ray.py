@@ -174,17 +174,20 @@ def _ended(pid: int) -> bool:
 @pytest.mark.parametrize("early", [True, False], ids=["while Ray starts", "while trials train"])
 def test_ctrl_c_leaves_no_process_behind_and_saves_the_work(early: bool, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "ganwise", "race", "ring", "gan", "lsgan", "--seeds", "1", "--budget", "images:50M"]
+    command = [sys.executable, "-m", "ganwise", "race", "ring", "gan", "lsgan", "--seeds", "1", "--budget", "images:4M"]
     command += ["--out", str(out), "--engine", "ray", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    begun = time.monotonic()
-    while not (len(_below(process.pid)) > 1 if early else any(out.glob("runs/*/checkpoints/*.json"))):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() - begun < 240
-        time.sleep(0.1)
-    family = _below(process.pid)
-    process.send_signal(signal.SIGINT)
-    said, errors = process.communicate(timeout=120)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            begun = time.monotonic()
+            while not (len(_below(process.pid)) > 1 if early else any(out.glob("runs/*/checkpoints/*.json"))):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() - begun < 240
+                time.sleep(0.1)
+            family = _below(process.pid)
+            process.send_signal(signal.SIGINT)
+            said, errors = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert process.returncode == 130, errors
     assert "interrupted" in errors
     end = time.monotonic() + 60
