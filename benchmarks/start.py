@@ -82,7 +82,8 @@ def shares(scale: float) -> None:
 
     torch.set_num_threads(1)
     print(
-        "| run | steps | whole, CPU s | probes | checks | benches | final score | all of these |\n|---|---|---|---|---|---|---|---|"
+        "| run | steps | whole, CPU s | probes | checks | benches | final score | all of these |\n"
+        "|---|---|---|---|---|---|---|---|"
     )
     for name, (source, recipe, seconds) in RUNS.items():
         spent: dict[str, float] = {}
