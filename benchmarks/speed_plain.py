@@ -22,6 +22,7 @@ from torch.nn.functional import (
     conv2d,
     conv_transpose2d,
     interpolate,
+    linear,
     relu,
     softplus,
 )
@@ -30,6 +31,7 @@ from torch.nn.utils import parametrize
 from ganwise.build import GAN
 
 USUAL: dict[str, Callable[[nn.Module, Tensor], Tensor]] = {
+    "Linear": lambda m, x: linear(x, m.weight, m.bias),
     "Conv2d": lambda m, x: conv2d(x, m.weight, m.bias, m.stride, m.padding, groups=m.groups),
     "ConvTranspose2d": lambda m, x: conv_transpose2d(x, m.weight, m.bias, m.stride, m.padding, m.output_padding, m.groups),
     "DoubledConv": lambda m, x: conv2d(interpolate(x, scale_factor=2.0), m.weight, m.bias, padding=1),

@@ -12,6 +12,7 @@ from ganwise.artifacts import RunDirectory
 from ganwise.build import GAN, build
 from ganwise.catalog import choice
 from ganwise.data import load
+from ganwise.networks import linear as fully
 from ganwise.networks.autoencoder import ELU
 from ganwise.networks.convolution import (
     Conv2d,
@@ -21,6 +22,7 @@ from ganwise.networks.convolution import (
     convolve,
     differentiated_twice,
 )
+from ganwise.networks.linear import Linear
 from ganwise.networks.maps import Double
 from ganwise.recipe import Recipe, Schedule, change
 from ganwise.study.trial import Limit, Stop, Trial
@@ -94,6 +96,28 @@ def test_filters_on_single_channels_are_computed_in_float32_in_a_run_in_bfloat16
         y = Double()(x)
     assert y.dtype == torch.bfloat16
     assert torch.equal(y, Double()(x).bfloat16())
+
+
+def of_both(layer: nn.Module, x: Tensor, twice: bool) -> list[Tensor]:
+    """The value of a layer, its gradients, and those of its slope."""
+    y = layer(x)
+    if not twice:
+        return [y, *torch.autograd.grad(y.square().sum(), (x, *layer.parameters()))]
+    (slope,) = torch.autograd.grad(y.tanh().sum(), x, create_graph=True)
+    return [slope, *torch.autograd.grad(slope.square().sum(), (x, *layer.parameters()))]
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
+def test_a_linear_layer_by_the_other_library_has_torchs_gradients(twice: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    layer, x = Linear(256, 192), torch.randn(5, 256).requires_grad_()
+    found = {}
+    for way in (False, True):
+        monkeypatch.setattr(fully, "elsewhere", lambda way=way: way)
+        found[way] = of_both(layer, x, twice)
+        assert ("_Linear" in type(layer(x).grad_fn).__name__) == way
+    for ours, theirs in zip(found[True], found[False], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_an_elu_in_place_has_the_gradients_of_one_beside_it_twice() -> None:

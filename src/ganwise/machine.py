@@ -1,10 +1,8 @@
-"""What this machine computes with: its processor, precisions, and the layout of images in memory."""
+"""What this machine computes with: precisions, and the layout of images in memory."""
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -79,12 +77,3 @@ def native_bf16() -> bool:
     """Whether the processor multiplies bfloat16 matrices itself: AVX512-BF16 or AMX."""
     asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # older versions of torch lack one or the other
     return any(getattr(torch.cpu, name, bool)() for name in asked)
-
-
-def processor() -> str:
-    """The processor by the name that its maker gave it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

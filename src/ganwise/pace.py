@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import ganwise
-from ganwise import machine
+from ganwise import machine, processor
 from ganwise.artifacts import read_json, write_json
 from ganwise.build import GAN, Player, build
 from ganwise.cache import cache_folder
@@ -137,6 +137,6 @@ def _key(gan: GAN) -> str:
     """Of all that the time of a step depends on: not of rates."""
     recipe = gan.recipe.model_dump(mode="json", exclude={"name", "schedule"}) | {"batch": gan.recipe.schedule.batch}
     optimizers = [gan.recipe.schedule.discriminator.name, gan.recipe.schedule.generator.name]
-    machinery = [machine.processor(), torch.get_num_threads(), torch.__version__, ganwise.__version__]
+    machinery = [processor.name(), torch.get_num_threads(), torch.__version__, ganwise.__version__]
     told = json.dumps([recipe, optimizers, gan.shape, gan.classes, machinery], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:32]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, conv_transpose2d, pad
 
-_twice: ContextVar[bool] = ContextVar("differentiated twice", default=False)
+twice: ContextVar[bool] = ContextVar("differentiated twice", default=False)
 
 
 @contextmanager
@@ -24,11 +24,11 @@ def differentiated_twice() -> Iterator[None]:
 
     Torch takes the weight's gradient of a gradient as a convolution with a kernel as large as the map, and one group at a time.
     """
-    token = _twice.set(True)
+    token = twice.set(True)
     try:
         yield
     finally:
-        _twice.reset(token)
+        twice.reset(token)
 
 
 class Geometry(NamedTuple):
@@ -62,7 +62,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry)
         with torch.autocast("cpu", enabled=False):
             y = convolve(x.float(), weight.float(), None if bias is None else bias.float(), geometry)
         return y.to(torch.get_autocast_dtype("cpu"))
-    if not (torch.is_grad_enabled() and _twice.get()):
+    if not (torch.is_grad_enabled() and twice.get()):
         return geometry.forward(x, weight, bias)
     if torch.is_autocast_enabled(x.device.type):
         kind = torch.get_autocast_dtype(x.device.type)

@@ -7,6 +7,7 @@ import math
 from torch import Tensor, nn
 
 from ganwise.networks.labels import UNLABELED, Labels, Stack
+from ganwise.networks.linear import Linear
 from ganwise.networks.pair import Generator, Networks, Prior
 from ganwise.shapes import Shape
 
@@ -16,7 +17,7 @@ class Maxout(nn.Module):
 
     def __init__(self, inputs: int, units: int, pieces: int) -> None:
         super().__init__()
-        self.linear, self.pieces = nn.Linear(inputs, units * pieces), pieces
+        self.linear, self.pieces = Linear(inputs, units * pieces), pieces
 
     def forward(self, x: Tensor) -> Tensor:
         # pieces outside: the maximum then runs over rows that lie side by side in memory. Of the whole step of 2014 that is
@@ -44,14 +45,14 @@ def mlp(
     sizes = [width] * depth
     layers: list[nn.Module] = []
     for inputs, units in zip([labels.inputs(latent), *sizes], sizes, strict=False):
-        layers += [nn.Linear(inputs, units), nn.ReLU()]
-    layers += [nn.Linear(sizes[-1], dimensions)]
+        layers += [Linear(inputs, units), nn.ReLU()]
+    layers += [Linear(sizes[-1], dimensions)]
     if len(shape) > 1:
         layers += [nn.Tanh(), nn.Unflatten(1, shape)]
 
     trunk: list[nn.Module] = [nn.Flatten()]
     for inputs, units in zip([math.prod(labels.shape(shape)), *sizes], sizes, strict=False):
-        trunk += [Maxout(inputs, units, pieces)] if pieces else [nn.Linear(inputs, units), nn.LeakyReLU(0.2)]
+        trunk += [Maxout(inputs, units, pieces)] if pieces else [Linear(inputs, units), nn.LeakyReLU(0.2)]
         trunk += [nn.Dropout(dropout)] if dropout else []
     return Networks(
         Generator(Stack(*layers), latent, prior, labels),

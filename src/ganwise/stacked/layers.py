@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ganwise.networks.heads import Scorer
 from ganwise.networks.labels import Stack
+from ganwise.networks.linear import Linear
 from ganwise.networks.mlp import Maxout
 from ganwise.networks.original import Affine
 from ganwise.networks.pair import Generator
@@ -163,7 +164,7 @@ def _facts(layer: nn.Module) -> str:
 
 
 JOINED: dict[type[nn.Module], Callable[..., Layer]] = {
-    nn.Linear: lambda layers, streams: Linears(layers),
+    **dict.fromkeys([nn.Linear, Linear], lambda layers, streams: Linears(layers)),
     Maxout: lambda layers, streams: Maxouts(layers),
     nn.Dropout: Dropouts,
     nn.Flatten: lambda layers, streams: Alike(nn.Flatten(layers[0].start_dim + 1, layers[0].end_dim)),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ganwise import machine
+from ganwise import machine, processor
 from ganwise.build import GAN, build
 from ganwise.catalog import choice
 from ganwise.data.dataset import write_whole
@@ -72,7 +72,7 @@ def _precisions(device: str) -> list[str]:
 def about(device: str) -> dict[str, str | int]:
     return {
         "platform": platform.platform(),
-        "processor": torch.cuda.get_device_name() if device.startswith("cuda") else machine.processor(),
+        "processor": torch.cuda.get_device_name() if device.startswith("cuda") else processor.name(),
         "device": device.split(":")[0],
         "threads": 1,
         "torch": torch.__version__,
