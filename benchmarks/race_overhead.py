@@ -80,6 +80,7 @@ class Clock:
     before: dict[int, float] = field(default_factory=dict)
     idle: float = 0.0
     first: float = 0.0  # when the first trial lived
+    start: float = 0.0  # CPU seconds of all others by then
     gaps: float = 0.0  # idle slot seconds since the last moment at which all slots worked
     own: float = 0.0  # CPU seconds of looking
     done: bool = False
@@ -102,7 +103,7 @@ class Clock:
             for pid in family:
                 (self.trials if pid in trials else self.others)[pid] = all_[pid].cpu - self.before.get(pid, 0.0)
             if trials and not self.first:
-                self.first = now
+                self.first, self.start = now, sum(self.others.values()) - self.own
             elif self.first:
                 self.gaps += (SLOTS - min(SLOTS, len(trials))) * (now - last)
                 if len(trials) >= SLOTS:
@@ -136,11 +137,12 @@ def raced(name: str, images: int) -> None:
     busy = (wall - (clock.first - begin)) * SLOTS
     print(f"engine {name}: {tasks} tasks of {len(runs)} runs in {wall:.0f} s on {SLOTS} slots; begun after {began:.1f} s,")
     print(f"  the first trial after {clock.first - begin:.1f} s; load {os.getloadavg()[0]:.0f}, torch {torch.__version__}")
-    print(f"  CPU seconds: trials {worked:.1f}, of which training {trained:.1f}; all others {rest:.1f} ({rest / worked:.1%})")
+    later = rest - clock.start
+    print(f"  CPU seconds: trials {worked:.1f}, of which training {trained:.1f}; all others {clock.start:.1f} until then,")
+    print(f"  {later:.1f} afterwards: {later / worked:.1%} of the trials', {later / tasks:.2f} a task")
     print(
         f"  slots without a trial while tasks were left: {clock.idle / busy:.1%} of their time, {clock.idle / tasks:.2f} s a task"
     )
-    print(f"  others' CPU {rest / tasks:.2f} s a task")
 
 
 def main() -> None:
