@@ -142,7 +142,8 @@ class Trial:
         gan.compute(*machine.way(chosen.way))
         state, gan.ranks = self._continue(gan) if self.resume else self.start, self.ranks
         self.ranks.tell(lambda: (chosen.way, state and state._replace(files={})))
-        self._begin(gan, chosen, state)
+        self._begin(gan, state)
+        self.run.update(probe=chosen.probe)
         last = self._train(gan, stop, state)
         status = "interrupted" if stop.interrupted else "trained" if self.until >= 1 else "paused"
         self.run.update(status=status, **self._cost(last))
@@ -195,7 +196,7 @@ class Trial:
             "deterministic": torch.are_deterministic_algorithms_enabled(),
         }
 
-    def _begin(self, gan: GAN, chosen: pace.Pace, state: checkpoint.State | None) -> None:
+    def _begin(self, gan: GAN, state: checkpoint.State | None) -> None:
         """Notes what the run depends on, so that it can be repeated."""
         write_json(self.run.recipe, self.recipe.model_dump(mode="json"))
         parameters = {p: sum(w.numel() for w in getattr(gan, p).parameters()) for p in ("generator", "discriminator")}
@@ -203,7 +204,7 @@ class Trial:
         parts = {part: len(getattr(self.data.split, part)) for part in ("train", "validation", "test")}
         data |= {"shape": self.data.shape, "n": len(self.data), "parts": parts}
         self.run.update(**self._depends(gan) | {"status": "running", "data": data})
-        self.run.update(versions=VERSIONS, parameters=parameters, processes=self.ranks.count, probe=chosen.probe)
+        self.run.update(versions=VERSIONS, parameters=parameters, processes=self.ranks.count)
         if state:
             self.run.update(resumed=[*self.run.read().get("resumed", []), state.record.step])
         pictures.save(pictures.picture(self._real(), self._real()), self.run.real_grid)
