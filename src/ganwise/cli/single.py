@@ -25,7 +25,7 @@ from ganwise.recipe import Recipe
 from ganwise.study.follower import follow
 from ganwise.study.job import free_directory
 from ganwise.study.limit import Limit
-from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Stop, Trial
+from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Stop, Trial, drawn
 from ganwise.tensorboard import Board, required
 from ganwise.types import Record, Score, Unusable
 
@@ -167,7 +167,8 @@ def evaluate(path: Path, n: int | None, device: str, features: str, protocol: st
     if protocol == OWN:
         extractor = extractor_named(features, data.kind, device=device) if features else None
         bench = prepare(data, "test", n=n, device=device, extractor=extractor)
-        found = bench.scores(generator.sample(bench.n * 3, SCORE_SEED), draws=3)
+        draws = drawn(bench.n)
+        found = bench.scores(generator.sample(bench.n * draws, SCORE_SEED), draws=draws)
     else:
         found = emulate(data, protocol, features, device).scores(generator.sample, SCORE_SEED)
     scores = [s._asdict() for s in found]

@@ -17,14 +17,12 @@ from ganwise.recipe import Recipe
 from ganwise.study.budget import Budget
 from ganwise.study.halving import SHARES, Ladder, ladder, parts, work
 from ganwise.study.rungs import operations
-from ganwise.study.trial import CHECKED, CHECKS
+from ganwise.study.trial import CHECKED, CHECKS, DRAWS, drawn
 from ganwise.train import train
 from ganwise.types import Unusable
 
 START, FINISH = 0.7, 4.0
 """Seconds that a task takes to begin and to end, checkpoint included, and that ranking and the report take at the end."""
-DRAWS, FEW = 3, 500
-"""Sets of fakes that a score is the mean of where n is at most `FEW`; above, one set is steady enough."""
 ENOUGH, ENOUGH_STEPS = 20.0, 2000
 """Seconds and steps of training to the end under which a comparison says little: fewer candidates are raced instead."""
 ENOUGH_IMAGES = 30_000
@@ -129,7 +127,7 @@ def plan(
     timed = budget.unit in ("wall", "cpu")
     runs = work(ladder([e.name for e in entrants], seeds)) + len(entrants) * tune * SHARES[0]
     n = _test_samples(data, budget.amount * parallel * checked / check / runs if timed else math.inf)
-    draws = DRAWS if n <= FEW else 1
+    draws = drawn(n)
     # a score has intervals and more metrics than a check: twice the time a sample, measured on digits
     scoring = START + 2 * draws * n * check / checked
     overhead = len(SHARES) * START + len(CHECKS) * check + scoring

@@ -37,6 +37,8 @@ CHECKED = 500
 """Most validation samples of a check."""
 MEMORIZED = 0.97
 """Limit of memorization and novelty on validation, two percent above the .95 that the test part is held to."""
+DRAWS, FEW = 3, 500
+"""Sets of fakes that a score is the mean of where n is at most `FEW`; above, one set is steady enough."""
 CHECKPOINTS = "checkpoints"
 GRID, CHECK_SEED, SCORE_SEED = 64, 1, 2
 VERSIONS = {"ganwise": ganwise.__version__, "torch": torch.__version__, "python": platform.python_version()}
@@ -115,7 +117,7 @@ class Trial:
     best: float = field(default=float("inf"), init=False)
     _good: checkpoint.State | None = field(default=None, init=False)
 
-    def go(self, stop: Stop, n: int | None = None, draws: int = 3) -> list[Score]:
+    def go(self, stop: Stop, n: int | None = None, draws: int | None = None) -> list[Score]:
         """Trains until the limit, scores the best checkpoint with ``n`` test samples; returns the scores.
 
         There are none after an interruption, nor where the run diverged before its first record and left no model.
@@ -127,7 +129,7 @@ class Trial:
         with alone(self.run.path):
             return self._go(stop, n, draws)
 
-    def _go(self, stop: Stop, n: int | None, draws: int) -> list[Score]:
+    def _go(self, stop: Stop, n: int | None, draws: int | None) -> list[Score]:
         self.advance(stop)
         return self.finish(stop, n, draws)
 
@@ -149,7 +151,7 @@ class Trial:
         self.run.update(status=status, **self._cost(last))
         return self._diagnose(())
 
-    def finish(self, stop: Stop, n: int | None = None, draws: int = 3) -> list[Score]:
+    def finish(self, stop: Stop, n: int | None = None, draws: int | None = None) -> list[Score]:
         """Scores the best checkpoint of a trained run on the test part, unless it was interrupted."""
         scores = self._score(stop, n, draws) if self.run.model.is_file() else []
         if not stop.interrupted:
@@ -164,13 +166,14 @@ class Trial:
         self.run.update(verdict=diagnosis.verdict)
         return diagnosis
 
-    def _score(self, stop: Stop, n: int | None, draws: int) -> list[Score]:
+    def _score(self, stop: Stop, n: int | None, draws: int | None) -> list[Score]:
         best = model.load(self.run.model, self.device)
         best.ranks = self.ranks
         pictures.save(pictures.picture(self._sample(best, self._tiles(), SCORE_SEED), self._real()), self.run.grid)
         if stop.interrupted:
             return []
         bench = prepare(self.data, "test", n=n, device=self.device)
+        draws = draws or drawn(bench.n)
         scores = bench.scores(self._sample(best, bench.n * draws, SCORE_SEED), draws=draws)
         write_json(self.run.scores, {"scores": scores})
         return scores
@@ -328,6 +331,11 @@ class Trial:
         """Test samples for pictures, in no order of file or class."""
         rows = np.random.default_rng(0).permutation(self.data.split.test)[: self._tiles()]
         return np.asarray(self.data.values[rows])
+
+
+def drawn(n: int) -> int:
+    """Sets of n fakes that a score is the mean of."""
+    return DRAWS if n <= FEW else 1
 
 
 def copies(check: Mapping[str, float]) -> bool:
