@@ -17,6 +17,7 @@ from torch.utils.flop_counter import flop_registry
 from ganwise import catalog
 from ganwise.build import GAN, build
 from ganwise.catalog import RECIPES, choice
+from ganwise.networks import linear
 from ganwise.recipe import Boost, Choice, Recipe, Schedule
 from ganwise.select import cost as costs
 from ganwise.select.cost import Cost, cost, plan_of
@@ -30,6 +31,12 @@ from ganwise.types import Shape, Unusable, Value
 GREY, COLOR, ODD, VECTOR = (1, 8, 8), (3, 16, 16), (1, 28, 28), (5,)
 SHAPES: tuple[Shape, ...] = (GREY, COLOR, ODD, VECTOR)
 CLASSES = 3
+
+
+@pytest.fixture(autouse=True)
+def _counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch knows the operations of its own products alone."""
+    monkeypatch.setattr(linear, "elsewhere", lambda: False)
 
 
 @pytest.fixture(autouse=True)
