@@ -15,7 +15,7 @@ class Batches:
     def __init__(self, values: np.ndarray, labels: np.ndarray, gan: GAN, seed: int) -> None:
         self.values = torch.as_tensor(values, device=gan.device)
         self.labels = torch.as_tensor(labels, device=gan.device)
-        self.layout = gan.layout if gan.scaling.image else torch.contiguous_format
+        self.layout = gan.layout
         self.scaling, self.size = gan.scaling, min(gan.recipe.schedule.batch, len(values))
         self.seed, self.position = seed, 0
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
@@ -28,4 +28,7 @@ class Batches:
             self._epoch, self._order = epoch, torch.randperm(len(self.values), generator=generator)
         rows = self._order[place * self.size : (place + 1) * self.size].to(self.values.device)
         self.position += 1
-        return self.scaling.encode(self.values[rows]).contiguous(memory_format=self.layout), self.labels[rows]
+        encoded = self.scaling.encode(self.values[rows])
+        if encoded.dim() == 4:  # maps as the networks see them, which may be flat where the data is not
+            encoded = encoded.contiguous(memory_format=self.layout)
+        return encoded, self.labels[rows]
