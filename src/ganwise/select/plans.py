@@ -116,7 +116,8 @@ def _dcgan(shape: Shape, told: Told, o: Mapping[str, Any]) -> Plan:
 
 
 def _elu(inputs: int, outputs: int, before: int, after: int = 0) -> Layers:
-    return [conv(inputs, outputs, 3, before, after), rectified(outputs * (after or before) ** 2)]
+    """An ELU in the convolution's own memory keeps its output, which is the next layer's input."""
+    return [conv(inputs, outputs, 3, before, after)]
 
 
 def _encoder(shape: Shape, code: int, width: int, depth: int) -> Layers:
@@ -134,7 +135,7 @@ def _decoder(shape: Shape, code: int, width: int, depth: int, skip: bool, residu
     for k in range(1, halvings + 1):
         side = bottom << k
         entry = conv(width, width, 3, side) if residual else doubled(2 * width if skip else width, width, side // 2)
-        layers += [entry, rectified(width * side**2), *(depth - 1) * _elu(width, width, side)]
+        layers += [entry, *(depth - 1) * _elu(width, width, side)]
     return [*layers, conv(width, shape[0], 3, shape[1])]
 
 
