@@ -223,7 +223,7 @@ def train(
     strict: Strict = False,
     set_: SetPart = None,
     device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto (timed at start), fp32, bf16; with -nchw for the other layout")] = "auto",
     threads: Annotated[int, typer.Option(min=1, help="processor threads; results repeat only at the same number")] = 1,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="only operations that repeat to the bit, on a GPU too")
