@@ -32,8 +32,24 @@ def test_a_budget_is_time_images_or_operations(text: str, unit: str, amount: flo
 
 @pytest.mark.parametrize(
     "text",
-    ["", "abc", "3", "-3m", "3 weeks", "m", "gpu:3m", "cpu:", "images:3h", "1e999m", "nanm", "inf", "0s", "cpu:0m", "images:0"]
-    + ["flops:0"],
+    [
+        "",
+        "abc",
+        "3",
+        "-3m",
+        "3 weeks",
+        "m",
+        "gpu:3m",
+        "cpu:",
+        "images:3h",
+        "1e999m",
+        "nanm",
+        "inf",
+        "0s",
+        "cpu:0m",
+        "images:0",
+        "flops:0",
+    ],
 )
 def test_what_is_no_budget_is_refused_and_the_forms_are_named(text: str) -> None:
     with pytest.raises(Unusable, match=r"3m.*cpu:10m.*images:2M.*flops:1e15"):
