@@ -85,10 +85,11 @@ def test_a_file_travels_in_pieces(tmp_path: Path) -> None:
     assert list(pieces(tmp_path / "empty", 4)) == [b""]
 
 
-def _raced(made: Plan, out: Path, engine: Engine, watch: Watch = _watch) -> dict[str, Any]:
+def _raced(made: Plan, out: Path, engine: Engine, watch: Watch = _watch, after: Callable[[], None] = lambda: None) -> dict[str, Any]:
     torch.set_num_threads(1)
     with closing(engine):
         race(made, load("ring"), parse("images:1M"), out, "cpu", watch, time.monotonic(), engine)
+        after()
     return _facts(out)
 
 
@@ -139,7 +140,13 @@ def test_a_node_is_removed_in_the_middle_and_the_race_ends_as_an_undisturbed_one
             cluster.remove_node(second, allow_graceful=False)
             removed.append(time.monotonic())
 
-    facts = _raced(_tiny(), tmp_path / "ray", engine, watch)
+    def settle() -> None:
+        """The engine hears of a node's end at a look at the cluster: it looks every few seconds."""
+        until = time.monotonic() + 60
+        while engine.slots != 1 and time.monotonic() < until:
+            engine.finished(0.5)
+
+    facts = _raced(_tiny(), tmp_path / "ray", engine, watch, settle)
     assert removed
     assert sum(engine._lost.values()) == 1
     assert engine.slots == 1
