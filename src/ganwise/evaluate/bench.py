@@ -16,7 +16,7 @@ from ganwise.evaluate.modes import Modes, modes_of
 from ganwise.evaluate.steps import Steps
 from ganwise.features import Array, Extractor, Floats, extractor_for
 from ganwise.features import Precision as Precision
-from ganwise.metrics import METRICS, Estimate, ranking_metric
+from ganwise.metrics import METRICS, Estimate, HeldOut, copying, held_out, ranking_metric
 from ganwise.metrics.msssim import PAIRS, WINDOW, scales_of
 from ganwise.metrics.parzen import FINE_SIGMAS, SIGMAS
 from ganwise.metrics.path import EPSILON
@@ -176,9 +176,18 @@ class Bench:
     def _train(self) -> Array:
         return self.dataset.part("train")
 
+    @cached_property
+    def _held_out(self) -> HeldOut:
+        """The same for all fakes."""
+        sides, features = {"real": self.real}, {"real": self.real_features}
+        train, real = (self._seen("novelty", side, sides, features) for side in ("train", "real"))
+        return held_out(train, real)
+
     def _options(self, name: str) -> dict[str, Any]:
         if METRICS[name].space == "modes" and self.modes:
             return {"shares": self.modes.shares}
+        if METRICS[name].function is copying:
+            return {"known": self._held_out}
         return {"sigmas": FINE_SIGMAS} if name == "parzen" and self.dataset.kind == "vector" else {}
 
     def _draws(self, sample: Sampler | Array, draws: int, seed: int) -> list[Array]:

@@ -19,7 +19,11 @@ from ganwise.metrics.kernel import kid
 from ganwise.metrics.modes import ModeCoverage, classified, mode_coverage, nearest_mode
 from ganwise.metrics.msssim import ms_ssim
 from ganwise.metrics.neighbors import (
+    Copying,
+    HeldOut,
     Neighborhood,
+    copying,
+    held_out,
     memorization,
     nearest_distances,
     novelty,
@@ -33,13 +37,17 @@ from ganwise.types import Direction, Kind
 
 __all__ = [
     "METRICS",
+    "Copying",
     "Estimate",
+    "HeldOut",
     "Metric",
     "ModeCoverage",
     "Neighborhood",
     "classified",
+    "copying",
     "fid_infinity",
     "frechet_distance",
+    "held_out",
     "inception_score",
     "inception_splits",
     "kid",
@@ -71,7 +79,7 @@ class Metric(NamedTuple):
     ``usual`` is measured only where it is asked for by name: it is dear, or says nothing without its conditions.
     """
 
-    function: Callable[..., Estimate | Neighborhood | ModeCoverage]
+    function: Callable[..., Estimate | Neighborhood | Copying | ModeCoverage]
     direction: Direction
     least: int
     reads: tuple[Side, ...] = ("real", "fake")
@@ -111,8 +119,8 @@ METRICS: dict[str, Metric] = {
         two_sample, "lower", twosample.LEAST, setting=f"nearest neighbor of at most {twosample.MOST} a side", bounds=(0, 1)
     ),
     "parzen": Metric(parzen_log_likelihood, "higher", parzen.LEAST, ("validation", "real", "fake"), "pixels"),
-    "memorization": Metric(memorization, "higher", neighbors.LEAST_MEMORIZATION, _COPIES, "bytes", bounds=_POSITIVE),
-    "novelty": Metric(novelty, "higher", neighbors.LEAST_MEMORIZATION, _COPIES, "bytes", bounds=_POSITIVE),
+    "memorization": Metric(copying, "higher", neighbors.LEAST_MEMORIZATION, _COPIES, "bytes", bounds=_POSITIVE),
+    "novelty": Metric(copying, "higher", neighbors.LEAST_MEMORIZATION, _COPIES, "bytes", bounds=_POSITIVE),
     "ms_ssim": Metric(ms_ssim, "lower", msssim.LEAST, _FAKE, "images", ("image",), bounds=(0, 1)),
     "inception_score": Metric(
         inception_score, "higher", inception.LEAST, _FAKE, "logits", ("image",), f"{inception.SPLITS} splits", (1, inf)

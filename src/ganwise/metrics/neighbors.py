@@ -93,29 +93,52 @@ def nearest_distances(samples: Array, among: Array, chunk: int = CHUNK) -> Dista
     return distances
 
 
-def memorization(train: Array, real: Array, fake: Array, seed: int = 0) -> Estimate:
-    """Median distance of fakes to their nearest training sample, over that of held-out real samples.
+class HeldOut(NamedTuple):
+    """Of each real sample that was not trained on, the distance to the nearest training sample, and to the nearest other one."""
 
-    ``median_j min_i |fake_j - train_i| / median_j min_i |real_j - train_i|``; samples ``(N, D)`` as they are, without features,
-    in any one unit. About 1 where fakes are as near to the training data as new real samples are; under 0.95 the generator
-    repeats its training data; 0 for copies; large for noise. The interval is a bootstrap of both medians.
+    to_train: Distances
+    to_others: Distances
+
+
+class Copying(NamedTuple):
+    """Whether fakes repeat what the generator was trained on."""
+
+    memorization: Estimate
+    novelty: Estimate
+
+
+def held_out(train: Array, real: Array) -> HeldOut:
+    """What `copying` holds fakes against, samples ``(N, D)``: it does not depend on them."""
+    others = _radii(torch.from_numpy(real.astype(np.float64)), 1, CHUNK).sqrt().numpy()
+    return HeldOut(nearest_distances(real, train), others)
+
+
+def copying(train: Array, real: Array, fake: Array, seed: int = 0, known: HeldOut | None = None) -> Copying:
+    """Distances of fakes to their nearest training sample, d(fake, train), against those of held-out real samples.
+
+    Samples ``(N, D)`` as they are, without features, in any one unit. Intervals are bootstraps over samples. ``known`` is
+    ``held_out(train, real)`` where that has been computed before.
+
+    memorization: median d(fake, train) / median d(real, train). About 1 where fakes are as near to the training data as new real
+    samples are; under 0.95 the generator repeats its training data; 0 for copies; large for noise.
+    novelty: ``[med d(fake, train) / med d(fake, real)] / [med d(real, train) / med d(real, other real)]``, whether fakes lie
+    nearer to training samples than to unseen ones, as unseen real samples do not. 1 where training samples are nothing special,
+    0 for copies. Unlike memorization it is not fooled by blur: an average image is near to everything, seen or not.
     """
     check(LEAST_MEMORIZATION, train=train, real=real, fake=fake)
-    return _ratio([nearest_distances(fake, train)], [nearest_distances(real, train)], train, seed)
+    theirs, near = known or held_out(train, real), nearest_distances(fake, train)
+    ours = [near, nearest_distances(fake, real)]
+    return Copying(_ratio([near], [theirs.to_train], train, seed), _ratio(ours, list(theirs), train, seed))
+
+
+def memorization(train: Array, real: Array, fake: Array, seed: int = 0) -> Estimate:
+    """The first of `copying`."""
+    return copying(train, real, fake, seed).memorization
 
 
 def novelty(train: Array, real: Array, fake: Array, seed: int = 0) -> Estimate:
-    """Whether fakes lie nearer to training samples than to unseen ones, as unseen real samples do not.
-
-    ``[med d(fake, train) / med d(fake, real)] / [med d(real, train) / med d(real, other real)]``, d the distance to the nearest.
-    1 where training samples are nothing special, 0 for copies. Unlike `memorization` it is not fooled by blur: an average image
-    is near to everything, to seen and unseen alike. The interval is a bootstrap over samples.
-    """
-    check(LEAST_MEMORIZATION, train=train, real=real, fake=fake)
-    x = torch.from_numpy(real.astype(np.float64))
-    others = _radii(x, 1, CHUNK).sqrt().numpy()
-    ours = [nearest_distances(fake, train), nearest_distances(fake, real)]
-    return _ratio(ours, [nearest_distances(real, train), others], train, seed)
+    """The second of `copying`."""
+    return copying(train, real, fake, seed).novelty
 
 
 def _ratio(ours: list[Distances], theirs: list[Distances], train: Array, seed: int) -> Estimate:
