@@ -85,7 +85,9 @@ def test_a_file_travels_in_pieces(tmp_path: Path) -> None:
     assert list(pieces(tmp_path / "empty", 4)) == [b""]
 
 
-def _raced(made: Plan, out: Path, engine: Engine, watch: Watch = _watch, after: Callable[[], None] | None = None) -> dict[str, Any]:
+def _raced(
+    made: Plan, out: Path, engine: Engine, watch: Watch = _watch, after: Callable[[], None] | None = None
+) -> dict[str, Any]:
     torch.set_num_threads(1)
     with closing(engine):
         race(made, load("ring"), parse("images:1M"), out, "cpu", watch, time.monotonic(), engine)
