@@ -180,6 +180,8 @@ def inputs(tmp_path: Path) -> Path:
     (tmp_path / "text.csv").write_text("a,b\n" + "1,word\n" * 100)
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "typing.toml").write_text("labls = 'none'\n")
+    (tmp_path / "others.toml").write_text("image = '64x64x3'\n")
     return tmp_path
 
 
@@ -228,6 +230,9 @@ def test_data_that_can_not_be_used_are_refused_in_one_line(verb: str, call: Call
         ("run digits --budget 1s", "give at least"),
         ("run digits --budget images:10", "give at least images:"),
         ("run digits --want luck", "unknown need"),
+        ("run digits --application missing.toml", "missing.toml"),
+        ("run digits --application typing.toml", "labels"),
+        ("run digits --application others.toml", "64"),
         ("run digits --device cuda:99", "not on this machine; here: cpu"),
         ("run digits --device toaster", "not on this machine; here: cpu"),
         ("run digits --out full", "holds files already"),

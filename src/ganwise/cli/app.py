@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
-import errno
-import io
-import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn, cast
+from typing import Annotated
 
 import typer
 
-from ganwise import interrupts
-from ganwise.types import Halted, Unusable
+from ganwise.types import Unusable
 
 app = typer.Typer(
     name="ganwise",
@@ -30,6 +23,7 @@ Data = Annotated[str, typer.Argument(help="digits, mnist-10k, ring, grid, spiral
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run's directory, or that of a race: then its recommended run")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 Want = Annotated[str, typer.Option(help="what matters, separated by commas: diversity, quality, stability, ...")]
+ApplicationFile = Annotated[Path | None, typer.Option(help="a TOML file that describes the application")]
 Tune = Annotated[
     int | None, typer.Option(min=2, max=64, metavar="K", help="try K settings of each candidate first, in the same budget")
 ]
@@ -45,60 +39,6 @@ BudgetText = Annotated[
 ]
 
 
-USAGE = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
-"""What typer raises for a wrong command line; of click or of its own, as its version has it."""
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""The disk, or our share of it, is full: no fault of the input."""
-
-
-def main() -> None:
-    """The entry point: bad input becomes one line and exit status 2, a full disk 1, an interruption 130 or 143."""
-    signal.signal(signal.SIGTERM, _terminate)
-    interrupts.listen()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal can't show is no reason to fail
-            stream.reconfigure(errors="replace")
-    try:
-        status = app(sys.argv[1:] or ["--help"], prog_name="ganwise", standalone_mode=False)
-        sys.stdout.flush()
-    except (typer.Abort, KeyboardInterrupt):
-        status = 130
-    except BrokenPipeError:  # the reader, such as head, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
-    except (Unusable, Halted, USAGE, OSError, MemoryError) as error:
-        status = _refuse(error)
-    if status == 130:
-        print("ganwise: interrupted", file=sys.stderr)
-        # without this Python dies of SIGINT instead, where the interruption fell into code made from text, such as a namedtuple
-        atexit.register(os._exit, status)
-        sys.stdout.flush()
-    sys.exit(status)
-
-
-def _refuse(error: BaseException) -> int:
-    message = str(error)
-    if isinstance(error, USAGE):
-        message = f"{error.format_message().rstrip('.')}; see ganwise {_verb()}--help"
-    elif isinstance(error, OSError):  # a full disk, a file that was taken away
-        message = f"{error.filename or 'input or output'}: {error.strerror or error}"
-    elif isinstance(error, MemoryError):
-        message = f"out of memory: {error or 'ask for less at once'}"
-    print(f"ganwise: {' '.join(message.split())}", file=sys.stderr)
-    return 1 if isinstance(error, Halted) or getattr(error, "errno", None) in FULL else 2
-
-
-def _verb() -> str:
-    names = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
-    return f"{sys.argv[1]} " if sys.argv[1:2] and sys.argv[1] in names else ""
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    print(f"ganwise: ended by {signal.Signals(number).name}", file=sys.stderr)
-    sys.exit(128 + number)
-
-
 @app.callback(invoke_without_command=True)
 def version(show: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
     if show:
@@ -112,6 +52,7 @@ def version(show: Annotated[bool, typer.Option("--version", help="print the vers
 def run(
     data: Data,
     want: Want = "",
+    application: ApplicationFile = None,
     budget: BudgetText = None,
     seeds: Seeds = None,
     out: Out = None,
@@ -122,9 +63,10 @@ def run(
     json: Json = False,
 ) -> None:
     """The main job: audit the data, choose a short list, train it under one budget, measure, recommend."""
+    given = locals()
     from ganwise.cli import job
 
-    sys.exit(job.run(data, (), want, budget, seeds, out, size, strict, device, json, tune=tune))
+    sys.exit(job.run(job.Asked(**given)))
 
 
 @app.command()
@@ -150,13 +92,10 @@ def race(
     json: Json = False,
 ) -> None:
     """Train recipes under one equal budget and rank them on the test part."""
+    given = locals()
     from ganwise.cli import job
 
-    on = job.On(engine, address)
-    entered = tuple(recipes or ())
-    sys.exit(
-        job.run(data, entered, "", budget, seeds, out, size, strict, device, json, resume, record, tensorboard, on, tune=tune)
-    )
+    sys.exit(job.run(job.Asked(**given)))
 
 
 @app.command()
@@ -175,7 +114,7 @@ def select(
     want: Want = "",
     limit: Annotated[int, typer.Option(min=1, help="length of the short list")] = 8,
     size: Size = None,
-    application: Annotated[Path | None, typer.Option(help="a TOML file that describes the application")] = None,
+    application: ApplicationFile = None,
     ask: Annotated[bool, typer.Option("--ask", help="answer questions instead, one at a time")] = False,
     image: Annotated[str | None, typer.Option(help="height x width x channels, as in 32x32x3")] = None,
     columns: Annotated[int | None, typer.Option(help="numbers in a row of a table")] = None,

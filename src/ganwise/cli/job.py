@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,8 @@ from typing import Any, NamedTuple
 from ganwise import report
 from ganwise.cli import live, racing, runs, show
 from ganwise.cli.app import launched, wants
+from ganwise.select import Application
+from ganwise.select.application import read_file
 from ganwise.study import budget as budgets
 from ganwise.study import job
 from ganwise.study import plan as plans
@@ -20,90 +23,88 @@ from ganwise.types import Audit, Unusable
 ENGINES = ("local", "ray")
 
 
-class On(NamedTuple):
-    """Where a race runs, as the user typed it."""
+class Asked(NamedTuple):
+    """How `ganwise run` or `ganwise race` was called. Without ``recipes`` the short list runs."""
 
-    name: str = "local"
+    data: str
+    recipes: Sequence[str] | None = None
+    want: str = ""
+    application: Path | None = None
+    budget: str | None = None
+    seeds: int | None = None
+    out: Path | None = None
+    size: int | None = None
+    strict: bool = False
+    device: str = "auto"
+    engine: str = "local"
     address: str | None = None
-
-    def check(self) -> None:
-        """Raises:
-        Unusable: No such engine, or an address for one that has none.
-        """
-        if self.name not in ENGINES:
-            raise Unusable(f"--engine {self.name}: unknown; known: {', '.join(ENGINES)}")
-        if self.address is not None and self.name != "ray":
-            raise Unusable(f"--address {self.address}: of a Ray cluster; add --engine ray")
-
-    def engine(self, device: str) -> Engine | None:
-        """The engine; None for this machine without one, as is usual.
-
-        Raises:
-            Unusable: It can't be had.
-        """
-        if self.name == "local":
-            return None
-        from ganwise.study.cluster import Ray
-
-        return Ray(self.address, device == "cuda", plans.workers(device))
+    resume: bool = False
+    record: str | None = None
+    tensorboard: bool = False
+    tune: int | None = None
+    json: bool = False
 
 
-def run(
-    data: str,
-    recipes: tuple[str, ...],
-    want: str,
-    budget: str | None,
-    seeds: int | None,
-    out: Path | None,
-    size: int | None,
-    strict: bool,
-    device: str,
-    json: bool,
-    resume: bool = False,
-    record: str | None = None,
-    tensorboard: bool = False,
-    where: On = On(),
-    tune: int | None = None,
-) -> int:
-    """Exit status: 0 done, 1 every candidate sick, 130 interrupted."""
-    where.check()
-    budget_ = budgets.parse(budget) if budget is not None else None
-    entrants = _entrants(recipes, resume)
-    if resume and out is None:
-        raise Unusable("--resume: name the race's directory with --out")
-    if not resume and out and out.exists() and any(out.iterdir() if out.is_dir() else [out]):
-        more = ", or go on with its race by --resume" if (out / "plan.json").is_file() else ", or remove it"
-        raise Unusable(f"{out}: holds files already; name a new directory with --out{more}")
-    device = runs.device(device)
-    request = job.Request(
-        source=data,
-        budget=budget_,
-        out=out or job.free_directory(_short(data)),
-        want=wants(want),
-        entrants=entrants,
-        seeds=seeds,
-        device=device,
-        size=size,
-        strict=strict,
-        command=launched(),
-        resume=resume,
-        record=record,
-        tune=tune,
-    )
+def run(asked: Asked) -> int:
+    """Exit status: 0 done, 1 every candidate sick, 130 interrupted.
+
+    Raises:
+        Unusable: As `ganwise.study.job.run`, and words that mean nothing.
+    """
+    request = _request(asked)
     with ExitStack() as stack:
-        boards = stack.enter_context(closing(Boards())) if tensorboard else None
-        engine = where.engine(device)
+        boards = stack.enter_context(closing(Boards())) if asked.tensorboard else None
+        engine = _engine(asked, request.device)
         if engine:
             stack.enter_context(closing(engine))
-        result = job.run(request, _hooks(stack, json, boards), engine)
+        result = job.run(request, _hooks(stack, asked.json, boards), engine)
     result["report"] = _report(request.out)
-    show.result(result, json, lambda: show.outcome(result))
+    show.result(result, asked.json, lambda: show.outcome(result))
     if result["interrupted"]:
         saved = f"the best model so far is saved: {result['model']}" if result["model"] else "no run had a model yet"
-        on = f"everything is in {request.out}: ganwise race {data} --out {request.out} --resume goes on"
+        on = f"everything is in {request.out}: ganwise race {asked.data} --out {request.out} --resume goes on"
         live.errors.print(f"interrupted; {saved}; {on}", markup=False, soft_wrap=True)
         return 128 + int(result["signal"])
     return 0 if result["recommended"] else 1
+
+
+def _request(asked: Asked) -> job.Request:
+    """What was typed, read; all that can be refused without looking at the data is refused here."""
+    if asked.engine not in ENGINES:
+        raise Unusable(f"--engine {asked.engine}: unknown; known: {', '.join(ENGINES)}")
+    if asked.address is not None and asked.engine != "ray":
+        raise Unusable(f"--address {asked.address}: of a Ray cluster; add --engine ray")
+    budget = budgets.parse(asked.budget) if asked.budget is not None else None
+    entrants, out = _entrants(asked.recipes or (), asked.resume), asked.out
+    if asked.resume and out is None:
+        raise Unusable("--resume: name the race's directory with --out")
+    if not asked.resume and out and out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        more = ", or go on with its race by --resume" if (out / "plan.json").is_file() else ", or remove it"
+        raise Unusable(f"{out}: holds files already; name a new directory with --out{more}")
+    return job.Request(
+        source=asked.data,
+        budget=budget,
+        out=out or job.free_directory(_short(asked.data)),
+        want=wants(asked.want),
+        application=read_file(asked.application) if asked.application else Application(),
+        entrants=entrants,
+        device=runs.device(asked.device),
+        command=launched(),
+        **{name: getattr(asked, name) for name in ("seeds", "size", "strict", "resume", "record", "tune")},
+    )
+
+
+def _engine(asked: Asked, device: str) -> Engine | None:
+    """The engine; None for this machine without one, as is usual.
+
+    Raises:
+        Unusable: It can't be had.
+    """
+    if asked.engine == "local":
+        return None
+    from ganwise.study.cluster import Ray
+
+    return Ray(asked.address, device == "cuda", plans.workers(device))
 
 
 def _report(out: Path) -> str | None:
@@ -118,7 +119,7 @@ def _short(data: str) -> str:
     return Path(data.rstrip("/")).stem or "data"
 
 
-def _entrants(recipes: tuple[str, ...], joining: bool) -> tuple[Entrant, ...]:
+def _entrants(recipes: Sequence[str], joining: bool) -> tuple[Entrant, ...]:
     """``ALIAS=RECIPE`` or ``RECIPE``; an alias lets one recipe enter several times."""
     found: dict[str, Entrant] = {}
     for text in recipes:

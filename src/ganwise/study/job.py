@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ganwise import artifacts, card, export, interrupts, model
 from ganwise.audit import audit
 from ganwise.build import suited
 from ganwise.data import Dataset, load
-from ganwise.select import Advice, known, select
+from ganwise.select import Advice, Application, known, select
 from ganwise.study import budget as budgets
 from ganwise.study import neighbors, race, search
 from ganwise.study import plan as plans
@@ -43,6 +43,7 @@ class Request:
     out: Path
     budget: Budget | None = None
     want: tuple[str, ...] = ()
+    application: Application = field(default_factory=Application)
     entrants: tuple[Entrant, ...] = ()
     seeds: int | None = None
     tune: int | None = None  # settings of each candidate that are tried first
@@ -94,7 +95,7 @@ def _begun(request: Request, data: Dataset, hooks: Hooks, begun: float, engine: 
     hooks.audited(seen)
     budget = request.budget or budgets.parse(BUDGET)
     seconds = budget.amount if budget.unit in ("wall", "cpu") else None
-    advice = select(seen, request.want, device=_kind(request.device), seconds=seconds)
+    advice = select(seen, request.want, application=request.application, device=_kind(request.device), seconds=seconds)
     entrants = request.entrants or tuple(Entrant(c.name, c.recipe) for c in advice.candidates)
     hooks.advised(advice)
     with _claimed(request.out), _locked(request.out):
@@ -245,10 +246,16 @@ def _note(request: Request, plan: Plan, budget: Budget, data: Dataset) -> None:
     """What was asked for; of a race that goes on, the first command too."""
     file = request.out / "request.json"
     before = artifacts.read_json(file) if file.is_file() else {}
-    told = {"source": request.source, "want": request.want, "seeds": plan.seeds, "device": request.device}
+    told = {
+        "source": request.source,
+        "want": request.want,
+        "application": request.application.said,
+        "seeds": plan.seeds,
+        "device": request.device,
+    }
     told |= {"budget": budget.text, "command": request.command, "data": data.name, "content": data.content}
     if before:
-        told |= {name: before[name] for name in ("want", "command")}
+        told |= {name: before[name] for name in ("want", "application", "command") if name in before}
         told["resumed"] = [*before.get("resumed", []), request.command]
     artifacts.write_json(file, told)
 
