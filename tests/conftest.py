@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,21 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared data lie beside the repository only for its developers and CI")
     return SHARED
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mounts a real file system of its own of a size, such as 300k, where this process may."""
+    place = tmp_path / "disk"
+
+    def mount(size: str) -> Path:
+        place.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True).returncode:
+            pytest.skip("a file system of its own can only be mounted by the administrator")
+        return place
+
+    yield mount
+    subprocess.run(["umount", place], capture_output=True)
 
 
 class Answer(NamedTuple):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -130,19 +130,10 @@ def test_the_best_model_outlives_the_checkpoints_of_its_time(tmp_path: Path) -> 
 # a full disk
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 300 kB, where this process may mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", place], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("a file system of its own can only be mounted by the administrator")
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
-def test_a_disk_that_is_really_full_keeps_the_earlier_checkpoint_and_no_part_of_the_new_one(disk: Path) -> None:
+def test_a_disk_that_is_really_full_keeps_the_earlier_checkpoint_and_no_part_of_the_new_one(
+    mounted: Callable[[str], Path],
+) -> None:
+    disk = mounted("300k")
     checkpoint.save(disk, numbered(100)._replace(tensors={"weight": torch.ones(25_000)}))
     checkpoint.save(disk, numbered(200)._replace(tensors={"weight": torch.ones(25_000)}))
     with pytest.raises(Halted, match="No space left"):

@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from ganwise.artifacts import RunDirectory, read_json, write_json
 from ganwise.cli.show import verdict
 from ganwise.data import load, save
 from ganwise.recipe import change
+from ganwise.study import job
 from ganwise.study import plan as plans
 from ganwise.study.best import best_run
 from ganwise.study.budget import parse
@@ -28,7 +31,7 @@ from ganwise.study.local import Local
 from ganwise.study.plan import Entrant, Plan
 from ganwise.study.race import Clock, Race, race
 from ganwise.study.ranking import rank
-from ganwise.types import Unusable
+from ganwise.types import Halted, Unusable
 
 NAMES = ("gan", "lsgan")
 ENTRANTS = tuple(Entrant(name, catalog.named(name)) for name in NAMES)
@@ -237,6 +240,27 @@ def test_at_a_deadline_runs_are_looked_at_as_they_are_and_what_was_not_begun_is_
     rows = {row["recipe"]: row for row in rank(out, ENTRANTS, "vector", 0, one.ladder, one.halving.decision())["ranking"]}
     assert "of its" in rows["gan"]["short"][0]
     assert rows["lsgan"]["short"] == ["lsgan-s0 was not begun"]
+
+
+def test_a_race_whose_disk_is_full_stops_with_all_it_has_and_goes_on_when_there_is_room(
+    mounted: Callable[[str], Path], tmp_path: Path
+) -> None:
+    disk = mounted("40m")
+
+    def fill(running: list[RunDirectory]) -> None:
+        if any(list((run.path / "checkpoints").glob("*.json")) for run in running):
+            with suppress(OSError), (disk / "other").open("wb", buffering=0) as other:
+                while other.write(bytes(1 << 16)):
+                    pass
+
+    asked = {"budget": parse("images:60k"), "entrants": ENTRANTS, "seeds": 1}
+    with pytest.raises(Halted, match=r"No space left on device; what was finished is kept: make room, then .* --resume. goes on"):
+        job.run(job.Request("ring", disk / "out", **asked), job.Hooks(watch=fill))
+    assert not list((disk / "out").glob("**/.record-id.*"))
+    (disk / "other").unlink()
+    job.run(job.Request("ring", disk / "out", resume=True), job.Hooks())
+    job.run(job.Request("ring", tmp_path / "undisturbed", **asked), job.Hooks())
+    assert _facts(disk / "out") == _facts(tmp_path / "undisturbed")
 
 
 def test_when_watching_fails_no_process_stays(out: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -22,6 +23,10 @@ Problem = Literal[
 
 class Unusable(Exception):
     """Input that can't be used. Its text is one line: what is wrong, where, and what would be right. Exit status 2."""
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The disk, or our share of it, is full: no fault of the input."""
 
 
 class Halted(Exception):

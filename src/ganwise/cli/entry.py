@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import errno
 import io
 import os
 import signal
@@ -15,13 +14,10 @@ import typer
 
 from ganwise import interrupts
 from ganwise.cli.app import app
-from ganwise.types import Halted, Unusable
+from ganwise.types import FULL, Halted, Unusable
 
 USAGE = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 """What typer raises for a wrong command line; of click or of its own, as its version has it."""
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""The disk, or our share of it, is full: no fault of the input."""
 
 
 def main() -> None:

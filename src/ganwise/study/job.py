@@ -25,7 +25,7 @@ from ganwise.study.local import Local
 from ganwise.study.plan import Entrant, Plan
 from ganwise.study.race import Watch
 from ganwise.study.record import Index
-from ganwise.types import Audit, Unusable
+from ganwise.types import FULL, Audit, Halted, Unusable
 
 SEEDS, BUDGET = 3, "3m"
 FORMAT = 1
@@ -71,6 +71,7 @@ def run(request: Request, hooks: Hooks, engine: Engine | None = None) -> dict[st
 
     Raises:
         Unusable: The data, the recipes, the budget or the directory can't be used; nothing is left half-written.
+        Halted: The disk is full.
     """
     begun = time.monotonic()
     known(request.want)
@@ -79,8 +80,21 @@ def run(request: Request, hooks: Hooks, engine: Engine | None = None) -> dict[st
     data = load(request.source, size=request.size, strict=request.strict)
     for entrant in request.entrants:
         _buildable(entrant, data)
+    how = _gone_on if request.resume else _begun
     with closing(engine or Local(plans.workers(request.device), request.device == "cuda")) as engine:
-        return _gone_on(request, data, hooks, begun, engine) if request.resume else _begun(request, data, hooks, begun, engine)
+        try:
+            return how(request, data, hooks, begun, engine)
+        except OSError as error:
+            if error.errno in FULL:
+                raise Halted(_full(request, error)) from None
+            raise
+
+
+def _full(request: Request, error: OSError) -> str:
+    on = f"ganwise race {request.source} --out {request.out} --resume"
+    kept = f"what was finished is kept: make room, then `{on}` goes on"
+    begun = (request.out / "plan.json").is_file()
+    return f"{request.out}: can't be written to: {error.strerror}; {kept if begun else 'nothing was begun: make room'}"
 
 
 def _gone_on(request: Request, data: Dataset, hooks: Hooks, begun: float, engine: Engine) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ganwise.artifacts import RunDirectory, read_json, to_json
 from ganwise.recipe import from_data
 from ganwise.select.evidence import fingerprint
-from ganwise.types import Unusable
+from ganwise.types import FULL, Unusable
 
 ID = "record-id"
 """The file that names a race in every record; a copy of the directory with it is the same race."""
@@ -47,13 +47,15 @@ def identity(folder: Path) -> str:
     file = folder / ID
     if not file.is_file():
         beside = folder / f".{ID}.{uuid.uuid4().hex}"
-        beside.write_text(f"{uuid.uuid4().hex}\n")
         try:
+            beside.write_text(f"{uuid.uuid4().hex}\n")
             os.link(beside, file)  # unlike a rename, it fails where another process was first
         except FileExistsError:
             pass
-        except OSError:  # a file system without links
-            os.replace(beside, file)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            os.replace(beside, file)  # a file system without links
         finally:
             beside.unlink(missing_ok=True)
     return file.read_text().strip()
