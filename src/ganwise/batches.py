@@ -25,8 +25,8 @@ class Batches:
         epoch, place = divmod(self.position, per_epoch)
         if epoch != self._epoch:
             generator = torch.Generator().manual_seed((self.seed << 32) + epoch)
-            self._epoch, self._order = epoch, torch.randperm(len(self.values), generator=generator)
-        rows = self._order[place * self.size : (place + 1) * self.size].to(self.values.device)
+            self._epoch, self._order = epoch, torch.randperm(len(self.values), generator=generator).to(self.values.device)
+        rows = self._order[place * self.size : (place + 1) * self.size]
         self.position += 1
         encoded = self.scaling.encode(self.values[rows])
         if encoded.dim() == 4:  # maps as the networks see them, which may be flat where the data is not
