@@ -56,7 +56,8 @@ def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
         return place
 
     yield mount
-    subprocess.run(["umount", place], capture_output=True)
+    if place.is_mount():
+        subprocess.run(["umount", place], check=True)
 
 
 class Answer(NamedTuple):

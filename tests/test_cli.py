@@ -221,6 +221,7 @@ def test_data_that_can_not_be_used_are_refused_in_one_line(verb: str, call: Call
         ("nonsense", "No such command 'nonsense'; see ganwise --help"),
         ("run", "Missing argument"),
         ("run digits --zzz", "--zzz; see ganwise run --help"),
+        ("run digits --nope", "--nope"),  # some versions of typer go on: did you mean --tune?
         ("run digits --seeds 0", "--seeds"),
         ("run digits --seeds many", "--seeds"),
         ("run digits --budget 0s", "nothing to spend"),

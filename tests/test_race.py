@@ -242,6 +242,16 @@ def test_at_a_deadline_runs_are_looked_at_as_they_are_and_what_was_not_begun_is_
     assert rows["lsgan"]["short"] == ["lsgan-s0 was not begun"]
 
 
+def test_a_rung_that_ends_late_takes_nothing_but_time_from_the_next(out: Path) -> None:
+    begin = time.monotonic()
+    made = _tiny(ENTRANTS, seeds=1, images=None, seconds=3.0, wall=1000.0)
+    one = _race(out, made, Clock(begin + 1000, (0.001, 400.0, 400.0), 100.0, 60.0))
+    one.go()
+    rows = {row["recipe"]: row for row in rank(out, ENTRANTS, "vector", 0, one.ladder, one.halving.decision())["ranking"]}
+    assert {name: (row["rung"], row["left"]) for name, row in rows.items()} == dict.fromkeys(NAMES, (1.0, None))
+    assert all(row["scores"] for row in rows.values())
+
+
 def test_a_race_whose_disk_is_full_stops_with_all_it_has_and_goes_on_when_there_is_room(
     mounted: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ class Race:
     running: dict[Path, Running] = field(default_factory=dict, init=False)
     again: list[Running] = field(default_factory=list, init=False)
     tries: Counter[tuple[Path, float | None]] = field(default_factory=Counter, init=False)
+    stage: int = field(default=-1, init=False)  # the rung, or the scoring, that ``deadline`` is of
     deadline: float = field(default=math.inf, init=False)
 
     def __post_init__(self) -> None:
@@ -89,14 +90,13 @@ class Race:
 
     def go(self) -> int:
         """Runs all that is missing; 0 when it is done, else the signal that ended it, with the work of its trials saved."""
-        rung = -1
         with Stop().listening() as stop:
             try:
                 for entrant in self.plan.entrants:
                     for seed in range(self.plan.seeds):
                         self._prepare(entrant, seed)
                 while not stop.number:
-                    if rung != (rung := self.halving.rung + self.halving.done):
+                    if self.stage != self._stage():
                         self._decided()
                     self._fill()
                     if not self.running:
@@ -217,8 +217,12 @@ class Race:
         if self.index:
             self.index.put(run)
 
+    def _stage(self) -> int:
+        return self.halving.rung + self.halving.done
+
     def _decided(self) -> None:
         """A rung begins, or the scoring: whoever runs ahead in vain is stopped, and the rung gets its share of the time left."""
+        self.stage = self._stage()
         for one in self.running.values():
             if one.job and not self.halving.wanted(one.job):
                 self.engine.stop(signal.SIGINT, one.task)
@@ -234,11 +238,12 @@ class Race:
         late = time.monotonic() - self.deadline
         if late < 0:
             return
-        while not self.halving.done and (job := self.halving.take("no")):
+        # the last run of a late rung may just have ended: the next one has a deadline of its own, which is not set yet
+        while self.stage == self._stage() and not self.halving.done and (job := self.halving.take("no")):
             self.run(job.name, job.seed).update(closed=self._share(job))
             self.halving.finish(job.name, job.seed, job.rung, Look(None))
         for one in list(self.running.values()):
-            if one.job and one.job.rung != self.halving.rung:
+            if one.job and one.job.rung > self.stage:  # it runs ahead
                 continue
             if late > self.clock.grace:
                 one.asked = time.monotonic()
