@@ -138,6 +138,12 @@ def main(folder: Path) -> None:
             result(name, ours, folder, "2")
         for name in (*MIXED, "hinge") if ours.count > 1 else ():
             result(name, Ordinary(), folder, "ordinary")
+    (folder / f"threads-{ours.count}-{ours.rank}.json").write_text(json.dumps(threads()))
+
+
+def threads() -> list[str]:
+    """The names of this process's threads, those of torch's own among them."""
+    return [(thread / "comm").read_text().strip() for thread in Path("/proc/self/task").iterdir()]
 
 
 if __name__ == "__main__":

@@ -86,6 +86,13 @@ def test_the_states_that_are_compared_are_away_from_where_they_began(trained: Pa
     assert ada["augment.0.p"] > 0
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux names the threads of a process")
+@pytest.mark.parametrize("rank", [0, 1])
+def test_none_of_the_threads_that_carried_messages_is_left_to_abort_a_process_that_ends(rank: int, trained: Path) -> None:
+    left = json.loads((trained / f"threads-2-{rank}.json").read_text())
+    assert [name for name in left if "gloo" in name] == []
+
+
 # the command line
 
 

@@ -8,6 +8,7 @@ network's rows contribute is counted as often as there are processes, and `Ranks
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -271,6 +272,9 @@ def joined() -> Iterator[Ranks]:
     gpu = torch.cuda.is_available()
     if gpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    # defaults of its functions are the group of the time of import, and torch's optimizers import it: after joining, the group and
+    # its threads would outlive `destroy_process_group`, and a thread that lives when Python ends can abort the process
+    importlib.import_module("torch.distributed.nn.functional")
     with _told():
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=WAIT)
     ours = Several()
