@@ -272,7 +272,7 @@ def joined() -> Iterator[Ranks]:
     gpu = torch.cuda.is_available()
     if gpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    # defaults of its functions are the group of the time of import, and torch's optimizers import it: after joining, the group and
+    # defaults of its functions are the group of that time, and torch's optimizers import it: after joining, a group and
     # its threads would outlive `destroy_process_group`, and a thread that lives when Python ends can abort the process
     importlib.import_module("torch.distributed.nn.functional")
     with _told():
