@@ -16,8 +16,11 @@ import torch
 from conftest import Answer
 from test_checkpoint import numbered, started, trial
 
-from ganwise import checkpoint
+from ganwise import checkpoint, model
 from ganwise.artifacts import RunDirectory, alone, read_json
+from ganwise.build import build
+from ganwise.catalog import choice
+from ganwise.recipe import Recipe
 from ganwise.study.trial import Stop
 from ganwise.types import Halted, Unusable
 
@@ -81,6 +84,23 @@ def _one_kill(number: int, folder: Path, again: bool) -> bool:
     assert not list(folder.glob(".*")), "what the kill left half-written goes with the next checkpoint"
     assert os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) == 0
     return os.WIFSIGNALED(status)
+
+
+def test_killed_at_any_point_of_its_write_a_model_is_the_old_or_the_new_one(tmp_path: Path) -> None:
+    recipe, number, killed = Recipe(architecture=choice("mlp", width=4, latent=4), loss=choice("hinge")), 0, True
+    old, new = (model.Model(build(recipe, (2,), seed=seed)) for seed in (0, 1))
+    samples = {name: made.sample(8).tolist() for name, made in {"old": old, "new": new}.items()}
+    found = []
+    while killed:
+        number += 1
+        path = tmp_path / str(number) / "model.safetensors"
+        model.save(old, path)
+        killed = os.WIFSIGNALED(forked(lambda at=number, to=path: (killed_before(at, to.parent), model.save(new, to))))
+        found.append(next(name for name, values in samples.items() if model.load(path).sample(8).tolist() == values))
+    assert found == sorted(found, reverse=True), "once it is new, it stays new"
+    assert found.count("old") >= 5
+    assert found[-1] == "new"
+    assert "replaces" not in read_json(path.with_suffix(".json"))
 
 
 def test_killed_at_random_moments_while_it_saves_all_the_time_there_is_always_a_whole_one(tmp_path: Path) -> None:

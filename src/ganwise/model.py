@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -97,13 +98,16 @@ def numbered(classes: int) -> tuple[str, ...]:
 
 
 def save(model: Model, path: Path) -> str:
-    """Writes ``path`` and its JSON beside it, each all or nothing; returns the SHA-256 of the weights."""
+    """Writes ``path`` and its JSON beside it; a kill leaves the old model or the new. Returns the SHA-256 of the weights."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    write_bytes(path, safetensors.save(tensors))
-    digest = sha256(path)
+    weights, beside = safetensors.save(tensors), path.with_suffix(".json")
+    digest = hashlib.sha256(weights).hexdigest()
     recipe = model.recipe.model_dump(mode="json")
     about = {"format": FORMAT, "shape": model.shape, "classes": model.classes, "recipe": recipe, "sha256": digest}
-    write_json(path.with_suffix(".json"), about)
+    if path.is_file():  # until the new weights stand there, those that do are right as well
+        write_json(beside, about | {"replaces": sha256(path)})
+    write_bytes(path, weights)
+    write_json(beside, about)
     return digest
 
 
@@ -118,7 +122,7 @@ def load(path: Path, device: str | torch.device = "cpu") -> Model:
     config = read_json(path.with_suffix(".json"))
     if config.get("format", 0) not in range(FORMAT + 1):
         raise Unusable(f"{path}: made by a newer ganwise (format {config['format']}, this one reads up to {FORMAT})")
-    if sha256(path) != config.get("sha256"):
+    if sha256(path) not in (config.get("sha256"), config.get("replaces")):
         raise Unusable(f"{path}: damaged: its SHA-256 is not the one in {path.with_suffix('.json').name}")
     try:
         recipe = from_data(config["recipe"], str(path.with_suffix(".json")))
