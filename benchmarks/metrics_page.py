@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf, sqrt
 from pathlib import Path
 from statistics import mean, stdev
@@ -20,6 +20,7 @@ import metric_validity
 from interval_cases import CASES, Case
 from spoilings import SPOILINGS
 
+from ganwise.markdown import table
 from ganwise.metrics import METRICS
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
@@ -174,12 +175,6 @@ def _told(least: float) -> str:
 
 def strengths() -> Iterator[str]:
     yield from (f"- **{name}**: {each.told()}" for name, each in SPOILINGS.items())
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(heads) + " |"
-    yield "|" + "---|" * len(heads)
-    yield from ("| " + " | ".join(each.replace("|", "\\|") for each in row) + " |" for row in rows)
 
 
 PARTS = {"listed": listed, "covered": covered, "strengths": strengths, "validity": validity, "follows": follows}

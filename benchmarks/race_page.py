@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ganwise.markdown import table
+
 HERE = Path(__file__).parent / "results" / "race"
 PAGE = Path(__file__).parents[1] / "docs" / "race.md"
 MARK = "<!-- generated: everything below is made by benchmarks/race_page.py -->\n"
@@ -27,8 +29,8 @@ def rows(name: str) -> list[Row]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def table(head: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
-    return "\n".join("| " + " | ".join(map(str, one)) + " |" for one in (head, ["---"] * len(head), *lines)) + "\n"
+def block(heads: Sequence[str], lines: Sequence[Sequence[object]]) -> list[str]:
+    return [*table(heads, lines), ""]
 
 
 def percent(share: float) -> str:
@@ -55,7 +57,7 @@ def exhaustive() -> Iterator[str]:
     done = {row["data"] for row in rows("replays")}
     lines += [[title, *["not enough runs yet"], *[""] * 6] for name, title in TITLES.items() if name not in done]
     head = ["data", "candidates", "seeds", "the race names", "exhaustive", "significantly worse", "score / best", "cost"]
-    yield table(head, lines)
+    yield from block(head, lines)
 
 
 def ladders() -> Iterator[str]:
@@ -77,7 +79,10 @@ def ladders() -> Iterator[str]:
             for row in found
         ]
         yield f"{title}, {found[0]['fields']} fields of {found[0]['field']} of the 18:\n"
-        yield table(["ladder", "not worse", "same leader", "worst score / best", "cost", "best left at rung 1 / 2"], lines)
+        yield from (
+            *table(["ladder", "not worse", "same leader", "worst score / best", "cost", "best left at rung 1 / 2"], lines),
+            "",
+        )
 
 
 def chance() -> Iterator[str]:
@@ -88,7 +93,7 @@ def chance() -> Iterator[str]:
         for r in told
         if r["what"].startswith("null") and "15 seeds" in r["of"]
     ]
-    yield table(["races", "runs of", "simulated", "with a winner", "95 %"], lines)
+    yield from block(["races", "runs of", "simulated", "with a winner", "95 %"], lines)
     others = [r for r in told if r["what"] == "null" and "15 seeds" not in r["of"]]
     every = [r["share"] for r in others]
     runs = sum(r["races"] for r in others)
@@ -101,15 +106,18 @@ def chance() -> Iterator[str]:
         for r in told
         if r["what"] == "power"
     ]
-    yield table(["one better candidate", "difference of log KID", "seeds scatter as", "found", "95 %"], power)
+    yield from block(["one better candidate", "difference of log KID", "seeds scatter as", "found", "95 %"], power)
     ranks = [[r["step"], r["spread"], percent(r["held"]), r["width"]] for r in told if r["what"] == "rank intervals"]
-    yield table(["six candidates apart by (log)", "sd of seeds", "interval holds the rank", "ranks in it"], ranks)
+    yield from block(["six candidates apart by (log)", "sd of seeds", "interval holds the rank", "ranks in it"], ranks)
     paired = [
         [r["common"], r["own"], r["ahead"], percent(r["paired if seen"]), percent(r["never paired"])]
         for r in told
         if r["what"] == "seeds in common"
     ]
-    yield table(["sd that a seed's runs share", "sd of their own", "ahead by", "winner, paired if seen", "never paired"], paired)
+    yield from (
+        *table(["sd that a seed's runs share", "sd of their own", "ahead by", "winner, paired if seen", "never paired"], paired),
+        "",
+    )
 
 
 def real() -> Iterator[str]:
@@ -119,7 +127,7 @@ def real() -> Iterator[str]:
         lines = [
             [r["data"], r["recipe"], r["budget"], r["winner"] or "nobody", ", ".join(r["finalists"]), _scores(r)] for r in told
         ]
-        yield table(["data", "GAN", "budget", "winner", "finalists", "score x1000 of each seed"], lines)
+        yield from block(["data", "GAN", "budget", "winner", "finalists", "score x1000 of each seed"], lines)
 
 
 def _scores(row: Row) -> str:
@@ -157,19 +165,17 @@ def scale() -> Iterator[str]:
                 f"{r['megabytes_of_the_process']} MB",
             ]
         )
-    yield table(
-        [
-            "budget",
-            "failures",
-            "busy while there is a run for each",
-            "least busy worker",
-            "busy to the end",
-            "of all time: on the rung, ahead and used, ahead in vain, starts and again",
-            "scheduler's CPU a trial",
-            "its process",
-        ],
-        lines,
-    )
+    heads = [
+        "budget",
+        "failures",
+        "busy while there is a run for each",
+        "least busy worker",
+        "busy to the end",
+        "of all time: on the rung, ahead and used, ahead in vain, starts and again",
+        "scheduler's CPU a trial",
+        "its process",
+    ]
+    yield from block(heads, lines)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ganwise.markdown import table
 from ganwise.select import Application, Candidate, select
 from ganwise.select.application import read_file
 
@@ -34,13 +35,13 @@ def listed(said: Application) -> Iterator[str]:
     found = select(said)
     yield f"*{said.title}.* {', '.join(f'{key} {_told(value)}' for key, value in said.said.items() if key != 'title')}.\n"
     yield f"{found.valid:,} valid combinations of {found.before:,}, {found.after:,} after the four questions.\n"
-    yield "| # | GAN | network | role | for | against |"
-    yield "|---|---|---|---|---|---|"
-    for one in found.candidates:
-        names = f"| {one.rank} | {one.name} | {one.recipe.architecture.name} | {one.role or ''} |"
-        yield f"{names} {_rules(one, 1)} | {_rules(one, -1)} |"
+    yield from table(("#", "GAN", "network", "role", "for", "against"), map(_line, found.candidates))
     for words in found.warnings:
         yield f"\nIt warns: {words}."
+
+
+def _line(one: Candidate) -> tuple[object, ...]:
+    return one.rank, one.name, one.recipe.architecture.name, one.role or "", _rules(one, 1), _rules(one, -1)
 
 
 def _rules(one: Candidate, sign: int) -> str:

@@ -5,11 +5,12 @@ python scripts/make_catalog_page.py
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ganwise import catalog, knowledge
 from ganwise.catalog import Entry, tables
+from ganwise.markdown import table
 
 PAGE = Path(__file__).parents[1] / "docs" / "catalog.md"
 
@@ -32,7 +33,7 @@ def _axes() -> Iterator[str]:
     for axis, entries in catalog.AXES.items():
         yield f"\n## {axis.capitalize()}\n"
         rows = ((f"`{n}`", _says(e), _code(e.formula), _options(e), ", ".join(e.sources)) for n, e in entries.items())
-        yield from _table(("name", "what it is", "formula", "options", "sources"), rows)
+        yield from table(("name", "what it is", "formula", "options", "sources"), rows)
 
 
 def _recipes() -> Iterator[str]:
@@ -51,7 +52,7 @@ def _tables() -> Iterator[str]:
     for number in "1234567":
         found = tables.table(number)
         yield f"\n### Table {number}. {found.title}\n"
-        yield from _table(("GAN", *found.columns), ((f"`{name}`", *cells) for name, cells in found.rows.items()))
+        yield from table(("GAN", *found.columns), ((f"`{name}`", *cells) for name, cells in found.rows.items()))
 
 
 def _references() -> Iterator[str]:
@@ -72,13 +73,6 @@ def _options(entry: Entry) -> str:
 
 def _code(formula: str) -> str:
     return f"`{formula}`" if formula else ""
-
-
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    heads = tuple(heads)
-    yield "| " + " | ".join(heads) + " |"
-    yield "|" + "---|" * len(heads)
-    yield from ("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import Any
 
 from ganwise import knowledge
 from ganwise.cli.papers import number
+from ganwise.markdown import table
 from ganwise.reproduce import EXPERIMENTS, Experiment, find, kept
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +27,7 @@ PAGES = ROOT / "docs" / "reproductions"
 README = ROOT / "README.md"
 MARKS = ("<!-- reproductions -->\n", "<!-- /reproductions -->")
 DIGITS = 6
+NONE = "No figure of ours that may stand beside these: see the notes."
 
 
 def keep(out: Path) -> None:
@@ -60,25 +62,25 @@ def index() -> str:
         "[review] from a review of the paper, [math] checked numerically, [mem, unverified] as generally known. Verdicts are",
         "given by rules in the code.",
         "",
-        *table(""),
+        *overview(""),
         "",
     ]
     return "\n".join(lines)
 
 
-def table(folder: str) -> Iterator[str]:
+def overview(folder: str) -> Iterator[str]:
     """One line an experiment, ours beside the first published figure; pages lie under ``folder``."""
-    yield "| experiment | published | ours | verdict |"
-    yield "|---|---|---|---|"
-    for experiment in EXPERIMENTS:
-        result = kept(experiment.name)
-        first = experiment.published[0] if experiment.published else None
-        published = f"{first.what}: {first.value} [{first.evidence}]" if first else ""
-        if result is None:
-            yield f"| {experiment.name} | {published} | | not run |"
-            continue
-        ours = f"{result['ours'][0]['what']}: {number(result['ours'][0])}" if result["ours"] else "none comparable"
-        yield f"| [{experiment.name}]({folder}{experiment.name}.md) | {published} | {ours} | **{result['verdict']}** |"
+    return table(("experiment", "published", "ours", "verdict"), (_line(experiment, folder) for experiment in EXPERIMENTS))
+
+
+def _line(experiment: Experiment, folder: str) -> tuple[str, ...]:
+    result = kept(experiment.name)
+    first = experiment.published[0] if experiment.published else None
+    published = f"{first.what}: {first.value} [{first.evidence}]" if first else ""
+    if result is None:
+        return experiment.name, published, "", "not run"
+    ours = f"{result['ours'][0]['what']}: {number(result['ours'][0])}" if result["ours"] else "none comparable"
+    return f"[{experiment.name}]({folder}{experiment.name}.md)", published, ours, f"**{result['verdict']}**"
 
 
 def page(experiment: Experiment, result: Mapping[str, Any]) -> str:
@@ -87,21 +89,16 @@ def page(experiment: Experiment, result: Mapping[str, Any]) -> str:
     lines = [f"# {experiment.name}", "", experiment.says, "", f"**{result['verdict']}**: {result['because']}", ""]
     lines += [f"    {command}" + (f" --scale {result['scale']}" if result["scale"] != "here" else ""), ""]
     lines += [f"DATA: {experiment.data}.", ""] if experiment.data else []
-    lines += ["| published | figure | source |", "|---|---|---|"]
-    lines += [f"| {each.what} | {each.value} | {each.source} [{each.evidence}] |" for each in experiment.published]
-    table = ["| ours | figure (95 % interval) | seeds |", "|---|---|---|"]
-    lines += ["", *(table if result["ours"] else ["No figure of ours that may stand beside these: see the notes."])]
-    lines += [f"| {each['what']} | {number(each)}{_note(each)} | {each['seeds']} |" for each in result["ours"]]
+    published = ((each.what, each.value, f"{each.source} [{each.evidence}]") for each in experiment.published)
+    ours = [(each["what"], f"{number(each)}{_note(each)}", each["seeds"]) for each in result["ours"]]
+    lines += [*table(("published", "figure", "source"), published), ""]
+    lines += table(("ours", "figure (95 % interval)", "seeds"), ours) if ours else [NONE]
     lines += ["", f"Protocol: {experiment.protocol}.", ""]
     for picture in result["pictures"]:
         lines += [f"![{Path(picture).stem.replace('-', ' ')}]({experiment.name}/{picture})", ""]
     lines += ["## Notes", "", *(f"- {note}" for note in result["notes"]), ""]
     lines += ["## Runs", "", _cost(result), ""]
-    lines += [
-        "| part | SHA-256 of its row |",
-        "|---|---|",
-        *(f"| {cell} | `{hash_}` |" for cell, hash_ in result["runs"].items()),
-    ]
+    lines += table(("part", "SHA-256 of its row"), ((cell, f"`{hash_}`") for cell, hash_ in result["runs"].items()))
     lines += ["", "## Sources", "", *(f"- {key}: {knowledge.sources()[key].line}" for key in experiment.sources), ""]
     return "\n".join(lines)
 
@@ -110,7 +107,7 @@ def _readme() -> str:
     """The README with its table of experiments renewed."""
     before, _, rest = README.read_text(encoding="utf-8").partition(MARKS[0])
     _, _, after = rest.partition(MARKS[1])
-    return "".join([before, MARKS[0], *(f"{line}\n" for line in table("docs/reproductions/")), MARKS[1], after])
+    return "".join([before, MARKS[0], *(f"{line}\n" for line in overview("docs/reproductions/")), MARKS[1], after])
 
 
 def _note(figure: Mapping[str, Any]) -> str:

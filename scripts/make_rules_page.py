@@ -13,6 +13,7 @@ from typing import Any
 
 from ganwise import knowledge
 from ganwise.knowledge import Condition, Rule
+from ganwise.markdown import table
 
 PAGE = Path(__file__).parents[1] / "docs" / "rules.md"
 ASKED = {
@@ -86,13 +87,13 @@ def _rules() -> Iterator[str]:
         yield f"\n## {title}\n"
         asked = [rule for rule in knowledge.rules() if rule.question == number]
         cells = ((f"`{r.name}`", _when(r.when), _effects(r), r.strength, r.because, _keys(r.sources)) for r in asked)
-        yield from _table(("rule", "when", "what follows", "strength", "because", "sources"), cells)
+        yield from table(("rule", "when", "what follows", "strength", "because", "sources"), cells)
 
 
 def _disagreements() -> Iterator[str]:
     yield "\n## Where sources disagree\n"
     cells = ((d.name, _when(d.when), d.says, _keys(d.sources)) for d in knowledge.disagreements())
-    yield from _table(("disagreement", "when", "what they say", "sources"), cells)
+    yield from table(("disagreement", "when", "what they say", "sources"), cells)
 
 
 def _coverage() -> Iterator[str]:
@@ -102,7 +103,7 @@ def _coverage() -> Iterator[str]:
     yield "condensed to, with what carries it here. The sentences are ours. From `knowledge/coverage.toml`."
     for group in dict.fromkeys(row["group"] for row in rows):
         yield f"\n### {group}\n"
-        yield from _table(
+        yield from table(
             ("what is said", "where it stands"), ((row["says"], _stands(row)) for row in rows if row["group"] == group)
         )
 
@@ -140,13 +141,6 @@ def _effects(rule: Rule) -> str:
 
 def _keys(sources: Iterable[str]) -> str:
     return ", ".join(sources)
-
-
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    heads = tuple(heads)
-    yield "| " + " | ".join(heads) + " |"
-    yield "|" + "---|" * len(heads)
-    yield from ("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ python scripts/make_signals_page.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ganwise import probes
+from ganwise.markdown import table
 from ganwise.probes.watch import DRAWN, KNOWN
 
 PAGE = Path(__file__).parents[1] / "docs" / "doctor-signals.md"
@@ -37,21 +38,16 @@ values come from four rounds of the power method and lie a few percent under the
 
 
 def page() -> str:
-    return "\n".join([HEAD, *_step(), "\n## At every record\n", *_table(probes.CHEAP), RARE, *_table(probes.DEAR)]) + "\n"
+    step, cheap, rare = _table(probes.STEP), _table(_said(probes.CHEAP)), _table(_said(probes.DEAR))
+    return "\n".join([HEAD, "\n## Of the step itself\n", *step, "\n## At every record\n", *cheap, RARE, *rare]) + "\n"
 
 
-def _step() -> Iterator[str]:
-    yield "\n## Of the step itself\n"
-    yield from _rows((f"`{name}`", says) for name, says in probes.STEP.items())
+def _table(says: Mapping[str, str]) -> Iterator[str]:
+    return table(("signal", "what it is"), ((f"`{name}`", words) for name, words in says.items()))
 
 
-def _table(table: dict[str, probes.Probe]) -> Iterator[str]:
-    return _rows((f"`{name}`", probe.says) for name, probe in table.items())
-
-
-def _rows(rows: Iterator[tuple[str, str]]) -> Iterator[str]:
-    yield "| signal | what it is |\n|---|---|"
-    yield from (f"| {name} | {says} |" for name, says in rows)
+def _said(kinds: Mapping[str, probes.Probe]) -> dict[str, str]:
+    return {name: probe.says for name, probe in kinds.items()}
 
 
 if __name__ == "__main__":
