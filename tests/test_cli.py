@@ -16,6 +16,7 @@ from PIL import Image
 
 from ganwise import catalog
 from ganwise.artifacts import write_json
+from ganwise.cli import entry
 
 SCORE = {"metric", "value", "low", "high", "n", "features", "protocol", "seed", "direction", "yardsticks"}
 ROW = {"recipe", "rank", "tied_with", "scores", "seeds", "cost", "verdict", "error"}
@@ -155,6 +156,14 @@ def test_bare_ganwise_and_help_show_the_verbs(call: Callable[..., Answer]) -> No
         assert answer.status == 0
         assert all(verb in answer.out for verb in ("run", "race", "audit", "select", "train", "doctor", "export"))
     assert call("--version").out.count(".") == 2
+
+
+def test_on_windows_one_line_says_where_it_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SystemExit, match="2"):
+        entry.main()
+    assert "run ganwise in WSL" in (said := capsys.readouterr().err)
+    assert said.count("\n") == 1
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,15 +56,10 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        ours = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP] if threading.current_thread() is threading.main_thread() else []
-        ours = [s for s in ours if s == signal.SIGINT or signal.getsignal(s) != signal.SIG_IGN]  # nohup stays nohup
-        previous = {s: signal.signal(s, self._set) for s in ours}
-        try:
-            interrupts.obey()
+        nohup = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) == signal.SIG_IGN]
+        ours = [s for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if s not in nohup]
+        with interrupts.heard(ours, self._set):
             yield self
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
 
     def _set(self, number: int, frame: FrameType | None) -> None:
         if self.number:

@@ -62,14 +62,8 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        main = threading.current_thread() is threading.main_thread()  # Python lets no other listen
-        previous = {s: signal.signal(s, self._set) for s in (signal.SIGINT, signal.SIGTERM, ENOUGH) if main}
-        try:
-            interrupts.obey()
+        with interrupts.heard((signal.SIGINT, signal.SIGTERM, ENOUGH), self._set):
             yield self
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
 
     def _set(self, number: int, frame: FrameType | None) -> None:
         if self.signal and self.racing and number == ENOUGH:  # a race asks again and again
