@@ -22,13 +22,14 @@ from test_race import ENTRANTS, _facts, _tiny, _watch
 
 from ganwise.artifacts import RunDirectory, read_json
 from ganwise.data import load
+from ganwise.study import search
 from ganwise.study.budget import parse
 from ganwise.study.cluster import Ray
 from ganwise.study.engine import Engine
 from ganwise.study.local import Local
 from ganwise.study.parcel import Parcel, marks, pack, pieces, unpack, whole
 from ganwise.study.plan import Plan
-from ganwise.study.race import Watch, race
+from ganwise.study.race import Clock, Watch, race
 from ganwise.types import Unusable
 
 ray = pytest.importorskip("ray", reason="the extra ganwise[ray] is not installed")
@@ -115,6 +116,16 @@ def test_a_race_on_ray_is_the_race_on_one_machine_also_when_a_slot_is_killed(tmp
     assert facts == _raced(made, tmp_path / "local", Local(2))
     job = read_json(tmp_path / "ray" / "runs" / "gan-s0" / "run.json")["job"]
     assert job["data"] == str(tmp_path / "ray" / "data")
+
+
+def test_a_search_on_ray_finds_what_it_finds_on_one_machine(tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="the extra ganwise[search] is not installed")
+    made, found = _tiny(ENTRANTS[:2], images=3000, seeds=1, tune=2), []
+    for place, engine in (("ray", Ray(slots=2)), ("local", Local(2))):
+        with closing(engine):
+            found.append(search.tune(made, load("ring"), tmp_path / place, "cpu", Clock(), engine).told["candidates"])
+    assert [len(tried["tried"]) for tried in found[0].values()] == [2, 2]
+    assert found[0] == found[1]
 
 
 @pytest.fixture

@@ -23,9 +23,7 @@ USAGE = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
 def main() -> None:
     """The entry point: bad input becomes one line and exit status 2, a full disk 1, an interruption 130 or 143."""
     if sys.platform == "win32":
-        sys.exit(
-            _refuse(Unusable("Windows lacks signals and forks that trials need; run ganwise in WSL, its Linux subsystem"))
-        )
+        sys.exit(_refuse(Unusable("Windows lacks signals and forks that trials need; run ganwise in WSL, its Linux subsystem")))
     signal.signal(signal.SIGTERM, _terminate)
     interrupts.listen()
     for stream in (sys.stdout, sys.stderr):
