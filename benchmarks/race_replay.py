@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,10 +45,14 @@ class Result(NamedTuple):
 
 def field(name: str, arms: Sequence[str] = ("list", "random", "popular")) -> dict[str, list[Row]]:
     """The candidates of a data set with their runs of the same seeds: as many seeds as `FIELD` candidates at least have."""
-    found: dict[str, dict[int, Row]] = {}
-    for row in committed():
-        if row["data"] == name and row["arm"] in arms:
-            found.setdefault(row["name"], {})[row["seed"]] = row
+    mine = [row for row in committed() if row["data"] == name and row["arm"] in arms]
+    homes: dict[str, set[str]] = defaultdict(set)
+    for row in mine:
+        homes[row["name"]].add(row["arm"])
+    found: dict[str, dict[int, Row]] = defaultdict(dict)
+    for row in mine:  # the list's GAN of a name need not be the popular one: selection fits it to the data
+        who = row["name"] if len(homes[row["name"]]) == 1 else f"{row['arm']} {row['name']}"
+        found[who][row["seed"]] = row
     every = sorted({seed for runs in found.values() for seed in runs})
     for count in range(len(every), 0, -1):
         full = {who: [runs[s] for s in every[:count]] for who, runs in found.items() if {*every[:count]} <= {*runs}}
