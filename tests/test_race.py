@@ -27,7 +27,7 @@ from ganwise.study import plan as plans
 from ganwise.study.best import best_run
 from ganwise.study.budget import parse
 from ganwise.study.halving import work
-from ganwise.study.local import Local
+from ganwise.study.local import NURSERY, Local
 from ganwise.study.plan import Entrant, Plan
 from ganwise.study.race import Clock, Race, race
 from ganwise.study.ranking import rank
@@ -250,6 +250,28 @@ def test_a_rung_that_ends_late_takes_nothing_but_time_from_the_next(out: Path) -
     rows = {row["recipe"]: row for row in rank(out, ENTRANTS, "vector", 0, one.ladder, one.halving.decision())["ranking"]}
     assert {name: (row["rung"], row["left"]) for name, row in rows.items()} == dict.fromkeys(NAMES, (1.0, None))
     assert all(row["scores"] for row in rows.values())
+
+
+SPAWNING = (sys.executable, "-c", "from ganwise.study import nursery; nursery.FORKS = False; nursery.main()")
+
+
+@pytest.mark.slow
+def test_where_the_system_may_not_fork_trials_are_new_processes_and_the_race_is_the_same(tmp_path: Path) -> None:
+    made, killed = _tiny(ENTRANTS, images=3000, seeds=1), []
+
+    def watch(running: list[RunDirectory]) -> None:
+        for run in [run for run in running if list(run.path.glob("checkpoints/*.json"))][: 1 - len(killed)]:
+            killed.append(run)
+            for task in list(engine._running.values()):
+                engine.stop(signal.SIGKILL, task)
+
+    facts = []
+    for place, nursery in (("new", SPAWNING), ("forked", NURSERY)):
+        engine = Local(2, nursery=nursery)
+        race(made, load("ring"), parse("images:1M"), tmp_path / place, "cpu", watch, time.monotonic(), engine)
+        facts.append(_facts(tmp_path / place))
+    assert len(killed) == 1
+    assert facts[0] == facts[1]
 
 
 def test_a_race_whose_disk_is_full_stops_with_all_it_has_and_goes_on_when_there_is_room(

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ganwise.study.engine import Ended, Task
 
+NURSERY = (sys.executable, "-m", "ganwise.study.nursery")
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Small networks gain nothing from more, and results repeat only at a fixed number of threads."""
 
@@ -26,6 +28,7 @@ class Local:
 
     slots: int
     gpus: bool = False
+    nursery: Sequence[str] = NURSERY
     _running: dict[str, Task] = field(default_factory=dict, init=False)  # by the run's directory
     _pids: dict[str, int] = field(default_factory=dict, init=False)
     _asked: dict[str, int] = field(default_factory=dict, init=False)  # signals for what has not begun yet
@@ -70,10 +73,9 @@ class Local:
         self._nursery = None
 
     def _open(self) -> None:
-        command = [sys.executable, "-m", "ganwise.study.nursery"]
         # a session of its own: Ctrl-C is for the race, which tells its trials
         self._nursery = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | THREADS, start_new_session=True
+            self.nursery, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | THREADS, start_new_session=True
         )
         threading.Thread(target=_listen, args=(self._nursery, self._heard), daemon=True).start()
 
