@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ganwise.audit import audit
@@ -29,3 +30,17 @@ def test_the_main_job_races_the_short_list_of_the_application(tmp_path: Path) ->
     assert [c.name for c in found[0].candidates] == [c.name for c in wanted.candidates]
     assert [c.name for c in found[0].candidates] != [c.name for c in select(seen, device="cpu", seconds=180.0).candidates]
     assert not (tmp_path / "out").exists()
+
+
+def test_data_that_leave_too_few_to_compare_by_are_refused_before_training_with_how_many_are_needed(tmp_path: Path) -> None:
+    np.save(tmp_path / "few.npy", np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32))
+    with pytest.raises(Unusable, match=r"10 samples for validation are too few .*; give 125 different samples or more"):
+        run(Request(str(tmp_path / "few.npy"), tmp_path / "out", parse("3m")), Hooks())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_split_of_ones_own_that_leaves_too_few_is_refused_as_well(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(320, 3)).astype(np.float32)
+    np.savez(tmp_path / "own.npz", x_train=values[:300], x_test=values[300:])
+    with pytest.raises(Unusable, match=r"20 samples for test are too few .* or 25 in each part of a split of your own"):
+        run(Request(str(tmp_path / "own.npz"), tmp_path / "out", parse("3m")), Hooks())

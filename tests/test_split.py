@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ganwise.data import Dataset, load
-from ganwise.data.split import TEST_MOST, VALIDATION_MOST, distinct, quotas, split
+from ganwise.data.split import LEAST, TEST_MOST, VALIDATION_MOST, distinct, quotas, split
+from ganwise.metrics import METRICS, ranking_metric
+from ganwise.types import Kind
 
 RNG = np.random.default_rng(0)
 UNLABELED = -1
@@ -96,7 +99,7 @@ def test_the_user_s_test_part_is_respected_and_validation_comes_from_training(tm
     train, test = vectors(200), vectors(50)
     np.savez(tmp_path / "a.npz", x_train=train, x_test=test, y_train=np.arange(200) % 2, y_test=np.arange(50) % 2)
     data = load(tmp_path / "a.npz")
-    assert [len(part) for part in data.split] == [180, 20, 50]
+    assert [len(part) for part in data.split] == [175, 25, 50]
     assert contents(data)["test"] == {row.tobytes() for row in test}
 
 
@@ -124,3 +127,34 @@ def test_classes_too_small_for_every_part_are_split_as_one() -> None:
     values = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
     division = split(values, np.arange(300, dtype=np.int64))
     assert [len(part) for part in division] == [210, 30, 60]
+
+
+@pytest.mark.parametrize("n", [125, 130, 200, 240])
+@pytest.mark.parametrize("classes", [1, 3, 10, 40])
+def test_few_samples_still_give_validation_and_test_enough_to_rank_by(n: int, classes: int) -> None:
+    division = split(vectors(n), np.arange(n, dtype=np.int64) % classes)
+    assert min(len(division.validation), len(division.test)) >= LEAST
+    assert len(division.train) >= n / 2
+
+
+def test_enough_to_rank_by_is_what_the_ranking_metrics_need() -> None:
+    assert {METRICS[ranking_metric(kind)].least for kind in get_args(Kind)} == {LEAST}
+
+
+def test_classes_that_keep_their_samples_for_training_let_the_others_give_more() -> None:
+    labels = np.concatenate([np.arange(60) // 2, np.full(70, 99)]).astype(np.int64)
+    division = split(vectors(130), labels)
+    assert min(len(division.validation), len(division.test)) >= LEAST
+    assert (labels[division.train] < 99).sum() == 60
+
+
+def test_the_split_of_more_than_250_samples_is_what_it_always_was() -> None:
+    values = np.arange(753, dtype=np.float32).reshape(251, 3)
+    division = split(values, np.arange(251, dtype=np.int64) % 2)
+    assert [len(part) for part in division] == [174, 26, 51]
+    assert division.test[:5].tolist() == [1, 2, 9, 14, 17]
+    assert division.validation[:5].tolist() == [5, 11, 21, 22, 24]
+
+
+def test_too_few_samples_to_rank_by_keep_their_shares() -> None:
+    assert [len(part) for part in split(vectors(124), np.full(124, UNLABELED))] == [86, 13, 25]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+from ganwise.artifacts import RunDirectory, sha256
+from ganwise.catalog import named
+from ganwise.data import load
 from ganwise.study.limit import Limit
-from ganwise.study.trial import copies
+from ganwise.study.trial import Stop, Trial, copies
 from ganwise.types import Record
 
 CHECKS = {
@@ -29,3 +35,14 @@ def test_a_limit_is_reached_by_whatever_is_spent_first() -> None:
     assert Limit(steps=100, seconds=5.0).share(record, wall=1.0) == 0.8
     assert Limit(images=1600, wall=10.0).share(record, wall=1.0) == 2.0
     assert Limit().share(record, wall=1.0) == 0.0
+
+
+def test_where_validation_is_too_small_to_rank_by_the_newest_snapshot_is_kept(tmp_path: Path) -> None:
+    data = load(np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32))
+    run = RunDirectory(tmp_path / "run")
+    with Stop().listening() as stop:
+        Trial(run, named("gan"), data, Limit(steps=30)).go(stop)
+    steps = [check["step"] for check in run.checks()]
+    assert len(steps) > 1
+    assert run.read()["best"]["step"] == steps[-1] == 30
+    assert run.read()["model_sha256"] == sha256(run.model)

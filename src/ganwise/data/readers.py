@@ -34,7 +34,7 @@ READERS: dict[str, Callable[[Path, int | None], Reading]] = {
 }
 
 # raised whenever a reader or the split would make other arrays from the same files
-_FORMAT = 1
+_FORMAT = 2
 
 
 def load(

@@ -1,7 +1,8 @@
 """Train, validation and test, chosen by a hash of the content.
 
 A sample's part depends on nothing but its own bytes and those of its class: neither on the order of the files nor on a seed.
-Equal samples always fall into one part, so no test image was ever trained on.
+Equal samples always fall into one part, so no test image was ever trained on. Where their shares of few samples
+would be too small to rank by, validation and test get 25.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from ganwise.data.dataset import Array, Index, Split, raw
 TRAIN, VALIDATION, TEST = 0, 1, 2
 TEST_SHARE, TEST_MOST = 0.2, 10_000
 VALIDATION_SHARE, VALIDATION_MOST = 0.1, 5_000
+LEAST, AWAY_AT_MOST, SMALL = 25, 0.4, 250
+"""Samples below which a part has no ranking metric. Validation and test get them where their shares are less and not more than so
+much of all is taken from training, which 125 samples allow. Above 250 samples splits stay what published results rest on."""
 
 _ENOUGH_FOR_ALL = 10
 
@@ -34,10 +38,20 @@ def distinct(values: Array) -> tuple[Index, int]:
     return number, int(number.max()) + 1
 
 
-def quotas(sizes: Sequence[int], share: float, most: int) -> list[int]:
-    """How many of each class go into a part: the shares by largest remainder, at least 1 of a class of 10 or more."""
+def quotas(sizes: Sequence[int], share: float, most: int, least: int = 0) -> list[int]:
+    """How many of each class go into a part: the shares by largest remainder, at least 1 of a class of 10 or more.
+
+    What small classes keep for training the others give where a part would have less than ``least``.
+    """
     total = sum(sizes)
-    target = min(ceil(share * total), most)
+    target = max(min(ceil(share * total), most), least)
+    while sum(counts := _apportioned(sizes, target)) < least and target < total:
+        target += 1
+    return counts
+
+
+def _apportioned(sizes: Sequence[int], target: int) -> list[int]:
+    total = sum(sizes)
     exact = [target * size / total for size in sizes]
     counts = [int(part) for part in exact]
     by_remainder = sorted(range(len(sizes)), key=lambda c: (counts[c] - exact[c], -sizes[c], c))
@@ -63,6 +77,10 @@ def split(values: Array, labels: Index, parts: npt.NDArray[np.int8] | None = Non
     part_of_group = np.full(n_distinct, TRAIN, np.int8)
     classes = [np.flatnonzero(free & (label == c)) for c in np.unique(label[free])]
     _assign(part_of_group, _strata(classes), wanted)
+    few = [part for part in wanted if int((part_of_group[number] == part).sum()) < LEAST]
+    if few and len(values) <= SMALL and LEAST * len(wanted) <= AWAY_AT_MOST * int(free.sum()):
+        part_of_group[:] = TRAIN
+        _assign(part_of_group, _strata(classes), wanted, few)
     moved = (part_of_row == TRAIN) & (part_of_group[number] != TRAIN)
     part_of_row[moved] = part_of_group[number[moved]]
     return Split(*(np.flatnonzero(part_of_row == part).astype(np.int64) for part in (TRAIN, VALIDATION, TEST)))
@@ -74,13 +92,13 @@ def _strata(classes: list[Index]) -> list[Index]:
     return classes if 2 * small <= sum(map(len, classes)) else [np.sort(np.concatenate(classes))]
 
 
-def _assign(part_of_group: npt.NDArray[np.int8], classes: list[Index], wanted: list[int]) -> None:
-    """Give the first groups of each class, in the order of their hashes, to the parts that are wanted."""
+def _assign(part_of_group: npt.NDArray[np.int8], classes: list[Index], wanted: list[int], few: Sequence[int] = ()) -> None:
+    """Give the first groups of each class, in the order of their hashes, to the parts wanted; at least `LEAST` to ``few``."""
     limits = {TEST: (TEST_SHARE, TEST_MOST), VALIDATION: (VALIDATION_SHARE, VALIDATION_MOST)}
     sizes = [len(members) for members in classes]
     taken = [0] * len(classes)
     for part in wanted:
-        for c, count in enumerate(quotas(sizes, *limits[part])):
+        for c, count in enumerate(quotas(sizes, *limits[part], least=LEAST if part in few else 0)):
             part_of_group[classes[c][taken[c] : taken[c] + count]] = part
             taken[c] += count
 

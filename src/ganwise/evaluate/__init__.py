@@ -4,7 +4,7 @@
 >>> bench.scores(ModelSampler(model), metrics=["kid", "coverage", "path_length"])
 """
 
-from ganwise.evaluate.bench import DRAWS, MOST, Bench, Sampler, prepare
+from ganwise.evaluate.bench import DRAWS, MOST, Bench, Sampler, prepare, rankable
 from ganwise.evaluate.cache import cached
 from ganwise.evaluate.compare import comparable, mean_of_draws
 from ganwise.evaluate.modes import Modes, PerChannel, modes_of
@@ -24,4 +24,5 @@ __all__ = [
     "mean_of_draws",
     "modes_of",
     "prepare",
+    "rankable",
 ]

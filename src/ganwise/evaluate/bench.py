@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from math import ceil
 from typing import Any
 
 import numpy as np
 
 from ganwise.data import Dataset, Part
+from ganwise.data.split import AWAY_AT_MOST
 from ganwise.evaluate.cache import cached
 from ganwise.evaluate.compare import mean_of_draws
 from ganwise.evaluate.modes import Modes, modes_of
@@ -306,6 +308,19 @@ def prepare(
     key = _key(dataset, part, n, seed, extractor, what="features")
     features = cached(key, lambda: {"features": extractor(real)})["features"]
     return Bench(dataset, part, n, seed, extractor, real, features, classifier, modes_of(dataset, classifier))
+
+
+def rankable(dataset: Dataset) -> None:
+    """Refuses data on which candidates can't be compared.
+
+    Raises:
+        Unusable: With how many samples are needed.
+    """
+    least, sizes = METRICS[metric := ranking_metric(dataset.kind)].least, dataset.split._asdict()
+    part = min(sizes, key=lambda name: len(sizes[name]))
+    if (n := len(sizes[part])) < least:
+        need = f"give {ceil(2 * least / AWAY_AT_MOST)} different samples or more, or {least} in each part of a split of your own"
+        raise Unusable(f"{dataset.source}: {n} samples for {part} are too few to compare candidates by {metric}; {need}")
 
 
 def _key(dataset: Dataset, part: Part, n: int, seed: int, extractor: Extractor, **more: object) -> dict[str, object]:

@@ -14,6 +14,7 @@ from ganwise import artifacts, card, export, interrupts, model
 from ganwise.audit import audit
 from ganwise.build import suited
 from ganwise.data import Dataset, load
+from ganwise.evaluate import rankable
 from ganwise.select import Advice, Application, known, select
 from ganwise.study import budget as budgets
 from ganwise.study import neighbors, race, search
@@ -105,12 +106,13 @@ def _gone_on(request: Request, data: Dataset, hooks: Hooks, begun: float, engine
 
 
 def _begun(request: Request, data: Dataset, hooks: Hooks, begun: float, engine: Engine) -> dict[str, Any]:
+    rankable(data)
     seen = audit(data)
     hooks.audited(seen)
     budget = request.budget or budgets.parse(BUDGET)
     seconds = budget.amount if budget.unit in ("wall", "cpu") else None
     advice = select(seen, request.want, application=request.application, device=_kind(request.device), seconds=seconds)
-    entrants = request.entrants or tuple(Entrant(c.name, c.recipe) for c in advice.candidates)
+    entrants = request.entrants or _advised(advice, data, hooks.say)
     hooks.advised(advice)
     with _claimed(request.out), _locked(request.out):
         trim, seeds = not request.entrants, request.seeds or SEEDS
@@ -216,6 +218,22 @@ def _locked(out: Path) -> Iterator[None]:
             by = str(error).partition("trained")[2].partition(";")[0]
             raise Unusable(f"{out}: another race runs here{by}; wait until it ends, or name another --out") from None
         yield
+
+
+def _advised(advice: Advice, data: Dataset, say: Callable[[str], None]) -> tuple[Entrant, ...]:
+    """The candidates of the advice, without those that can't be built for these data: rules read facts, not every label."""
+    found, last = list[Entrant](), Unusable("no candidate is left for these data and wishes; name recipes with ganwise race")
+    for candidate in advice.candidates:
+        try:
+            _buildable(entrant := Entrant(candidate.name, candidate.recipe), data)
+        except Unusable as error:
+            last = error
+            say(f"left out: {error}")
+        else:
+            found.append(entrant)
+    if not found:
+        raise last
+    return tuple(found)
 
 
 def _buildable(entrant: Entrant, data: Dataset) -> None:

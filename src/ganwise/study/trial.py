@@ -291,20 +291,21 @@ class Trial:
         return state
 
     def _check(self, gan: GAN, bench: Bench, record: Record) -> None:
-        """Measures the averaged generator on validation, keeps it if it is the best so far, and draws its grid."""
+        """Measures the averaged generator on validation, keeps it if it is the best so far, and draws its grid.
+
+        Where validation is too small for the ranking metric, the newest is kept: it has learned longest.
+        """
         snapshot = model.Model(gan, self.data.classes)
         if not all(bool(w.isfinite().all()) for w in snapshot.state_dict().values()):
             return  # bytes of a diverged generator would look finite; what was good before stays
         fakes = self._sample(snapshot, bench.n, CHECK_SEED)
-        numbers = bench.quick(fakes) if np.isfinite(fakes).all() else {}
-        value = (
-            float("inf")
-            if self.data.kind == "image" and copies(numbers)
-            else numbers.get(ranking_metric(self.data.kind), float("inf"))
-        )
+        numbers, metric = bench.quick(fakes) if (finite := bool(np.isfinite(fakes).all())) else {}, ranking_metric(self.data.kind)
+        copied = self.data.kind == "image" and copies(numbers)
+        value = float("inf") if copied else numbers.get(metric, float("inf"))
+        unranked = finite and not copied and metric not in numbers
         pictures.save(pictures.picture(fakes[: self._tiles()], self._real()), self.run.grids / f"{record.step:08d}.png")
         append_row(self.run.checks_file, {"step": record.step, "seconds": record.seconds, **numbers})
-        if value < self.best or not self.run.model.is_file():
+        if value < self.best or unranked or not self.run.model.is_file():
             self.best = value
             best = {"step": record.step, "seconds": record.seconds, "images": record.images, **numbers}
             self.run.update(best=best, model_sha256=model.save(snapshot, self.run.model))
