@@ -77,6 +77,14 @@ CASES = MIXED | {
     "weights": recipe(choice("hinge"), choice("orthogonal", weight=0.01), choice("svm-weight")),
     "projection": recipe(choice("hinge"), on="dcgan", conditioning="projection"),
     "AC-GAN": recipe(choice("non-saturating"), on="dcgan", conditioning="classifier"),
+    "LAPGAN": Recipe(
+        architecture=choice("laplacian-pyramid", width=4, units=16, latent=8, dropout=0.0),
+        loss=choice("non-saturating"),
+        regularizers=(choice("r1", gamma=1.0),),
+        schedule=Schedule(
+            batch=BATCH, discriminator=Optimizer(learning_rate=3e-3), generator=Optimizer(learning_rate=3e-3), ema=0.9
+        ),
+    ),
 }
 NOISY = {
     "batch normalization and dropout": Recipe(
@@ -94,10 +102,14 @@ NOISY = {
 }
 """What a process draws or normalizes inside its own rows: not what one process alone would."""
 VECTORS = ("pulling-away",)
+ODD = 7
+"""Samples that two processes can't share out evenly."""
 
 
 def data(name: str) -> Dataset:
     found = load("ring" if name in VECTORS else "digits")
+    if name == "LAPGAN":  # two levels: an image of 8 x 8 has but one
+        return dataclasses.replace(found, values=found.values.repeat(2, axis=1).repeat(2, axis=2))
     if name != "semi-supervised":
         return found
     unknown = (
@@ -127,6 +139,20 @@ def result(name: str, ours: ranks.Ranks, folder: Path, label: str) -> None:
     path.with_suffix(".json").write_text(json.dumps({"moved": moved, "records": [dict(r.signals) for r in records]}))
 
 
+def pyramid_of_an_odd_batch(ours: ranks.Ranks) -> dict[str, list[float]]:
+    """What is said of samples that can't be shared out evenly, level by level, and a penalty's slope that weighs each apart."""
+    dataset = data("LAPGAN")
+    gan = build(CASES["LAPGAN"], dataset.shape, seed=1)
+    x = gan.scaling.encode(torch.as_tensor(dataset.values[:ODD])).requires_grad_()
+    scores = ours.split(gan.discriminator, x, x.detach()).score
+    weights = torch.arange(1.0, 1 + len(scores))
+    slope = torch.autograd.grad((weights * scores).sum(), x, create_graph=True)[0]
+    (scores.square() @ weights + slope.square().sum()).backward()
+    gradients = [w.grad for w in gan.discriminator.parameters() if w.grad is not None]
+    ours.average(gradients)
+    return {"scores": scores.tolist(), "gradients": [float(g.norm()) for g in gradients]}
+
+
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     Tensor.float = Tensor.double  # type: ignore[method-assign,assignment]  # what is float32 on purpose, too
@@ -138,6 +164,7 @@ def main(folder: Path) -> None:
             result(name, ours, folder, "2")
         for name in (*MIXED, "hinge") if ours.count > 1 else ():
             result(name, Ordinary(), folder, "ordinary")
+        (folder / f"odd-{ours.count}-{ours.rank}.json").write_text(json.dumps(pyramid_of_an_odd_batch(ours)))
     (folder / f"threads-{ours.count}-{ours.rank}.json").write_text(json.dumps(threads()))
 
 

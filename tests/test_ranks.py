@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import safetensors.torch as safetensors
 import torch
-from ranks_cases import CASES, MIXED, NOISY
+from ranks_cases import CASES, MIXED, NOISY, ODD
 from torch import Tensor
 
 from ganwise import ranks
@@ -70,6 +70,14 @@ def test_both_processes_hold_the_same_bits(name: str, trained: Path) -> None:
     (first, about), (second, about_second) = (numbers(trained, name, f"2-{rank}") for rank in (0, 1))
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert about == about_second
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_several_scores_of_a_sample_stand_where_one_process_has_them_also_in_an_odd_batch(rank: int, trained: Path) -> None:
+    one, two = (json.loads((trained / f"odd-{label}.json").read_text()) for label in ("1-0", f"2-{rank}"))
+    assert len(one["scores"]) == 2 * ODD
+    assert two["scores"] == pytest.approx(one["scores"], rel=1e-9)
+    assert two["gradients"] == pytest.approx(one["gradients"], rel=1e-9)
 
 
 @pytest.mark.parametrize("name", [*MIXED, "hinge"])

@@ -49,7 +49,10 @@ class Ranks:
         return self.rank == 0
 
     def split(self, network: Callable[..., Said], *batch: Tensor | None) -> Said:
-        """What the network says of a batch, each tensor of which has one row a sample."""
+        """What the network says of a batch, each tensor of which has one row a sample.
+
+        Where it says several rows a sample, as a pyramid's discriminator does, it says the first of all samples first.
+        """
         return network(*batch)
 
     def average(self, gradients: Sequence[Tensor]) -> None:
@@ -109,9 +112,17 @@ class Several(Ranks):
         rows = [None if t is None else self._share(t) for t in batch]
         with self._noise(network, next(t.device for t in batch if t is not None)):
             said = network(*rows)
+        own = next(len(t) for t in rows if t is not None)
         if isinstance(said, Output):
-            return said.each(lambda t: self._gather(t, n))
-        return self._gather(said, n)
+            return said.each(lambda t: self._whole(t, own, n))
+        return self._whole(said, own, n)
+
+    def _whole(self, said: Tensor, own: int, n: int) -> Tensor:
+        """What all processes say of n samples, in the order in which one process says it; ``said`` is of this one's ``own``."""
+        if len(said) == own:
+            return self._gather(said, n)
+        beside = said.reshape(-1, own, *said.shape[1:]).transpose(0, 1)  # all that is said of a sample in one row
+        return self._gather(beside, n).transpose(0, 1).flatten(0, 1)
 
     def _share(self, whole: Tensor) -> Tensor:
         """This process's rows, as many in each: copies of the last row fill them up, and `_gather` drops these."""
@@ -142,7 +153,9 @@ class Several(Ranks):
     def _draws(self, network: nn.Module) -> bool:
         if network not in self._random:
             kinds = nn.modules.dropout._DropoutNd
-            self._random[network] = any(isinstance(m, kinds) or getattr(m, "draws", False) for m in network.modules())
+            self._random[network] = any(
+                m.p > 0 if isinstance(m, kinds) else getattr(m, "draws", False) for m in network.modules()
+            )
         return self._random[network]
 
     def average(self, gradients: Sequence[Tensor]) -> None:
