@@ -289,3 +289,13 @@ def test_a_classifier_told_the_data_apart_more_easily_than_chance_from_noise_but
     assert good.low < 0.5 < good.high
     assert bad.low > 0.8
     assert good.direction == "lower"
+
+
+def test_the_mixture_of_a_table_is_fitted_in_units_of_each_column():
+    rng = np.random.default_rng(0)
+    rows = (rng.integers(0, 3, (1500, 4)) * 4 + rng.normal(size=(1500, 4)) * 0.2).astype(np.float32)
+    rows[:, 3] = rng.normal(size=1500)
+    constant = np.full((1500, 1), 7, np.float32)
+    plain, wide = (prepare(load(np.hstack([rows * [1, 1, 1, unit], constant]).astype(np.float32))) for unit in (1, 1e5))
+    for name in ("sliced_wasserstein", "coverage"):
+        assert wide.yardsticks[name]["mixture"] == pytest.approx(plain.yardsticks[name]["mixture"], rel=0.1)
