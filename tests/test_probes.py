@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import runpy
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwise import catalog, checkpoint, losses
-from ganwise.build import GAN, build
+from ganwise.build import GAN, build, suited
 from ganwise.data import Dataset, load
 from ganwise.objective import Objective, Output, Part, Pass
 from ganwise.probes import CHEAP, DEAR, PROBES, RARE, STEP, Look, Moment, Reference, Watch, numbers, pooled
@@ -252,6 +253,19 @@ def test_held_out_samples_are_those_of_the_validation_part_as_the_discriminator_
     assert found["score_held"] == pytest.approx(float(scores.mean()), rel=1e-4)
     assert found["accuracy_held"] == pytest.approx(float((scores > 0).float().mean()))
     assert found["ema_gap"] > 0
+
+
+@pytest.mark.parametrize("name", ["projection", "label-input", "classifier", "semi-supervised"])
+@pytest.mark.parametrize("known", [0, 3])
+def test_held_out_samples_of_unknown_class_are_left_out_where_the_class_has_to_be_told(name: str, known: int) -> None:
+    whole = data("digits")
+    labels = whole.labels.copy()
+    labels[whole.split.validation[known:]] = -1
+    some = dataclasses.replace(whole, labels=labels)
+    recipe = change(catalog.named("fcgan"), {"architecture.width": 8, "schedule.batch": 16, "conditioning.name": name})
+    found = list(train(build(suited(recipe, some), some.shape, classes=10), some, steps=RARE, every=1))[-1].signals
+    told = {"score_held", "accuracy_held"} <= found.keys()
+    assert told == (name == "semi-supervised" or known > 0)
 
 
 def test_images_are_pooled_and_vectors_are_not() -> None:

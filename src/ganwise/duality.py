@@ -11,7 +11,7 @@ from ganwise import checkpoint
 from ganwise.build import GAN, Player, build
 from ganwise.data import Dataset
 from ganwise.train import Batches, forward, move, play
-from ganwise.types import Record
+from ganwise.types import Record, Unusable
 
 BATCHES = 8
 """Held-out batches on which the game's value is taken."""
@@ -34,7 +34,12 @@ def duality_gap(gan: GAN, data: Dataset, *, steps: int = 400, seed: int = 0) -> 
     ``steps`` steps of training. The GAN and every random state stay as they are.
 
     Source: grnarova2019duality, whose value function is the original one; ours is that of the recipe's loss.
+
+    Raises:
+        Unusable: There are no held-out samples that the players can be shown.
     """
+    if not len(gan.held_out(data)):
+        raise Unusable("a duality gap is taken on the validation part, which has no samples, or none with a label for this GAN")
     devices = [] if gan.device.type == "cpu" else [gan.device]
     values = {}
     with torch.random.fork_rng(devices=devices, device_type="cuda" if gan.device.type == "cpu" else gan.device.type):
@@ -62,7 +67,8 @@ def _answer(gan: GAN, player: Player, data: Dataset, steps: int, seed: int) -> G
 @torch.no_grad()
 def _value(gan: GAN, data: Dataset, seed: int) -> float:
     """V on held-out samples, in training mode as the players see each other."""
-    held = Batches(data.part("validation"), data.labels[data.split.validation], gan, seed)
+    rows = gan.held_out(data)
+    held = Batches(data.values[rows], data.labels[rows], gan, seed)
     values = []
     for _ in range(BATCHES):
         z = gan.generator.draw(held.size, gan.device)

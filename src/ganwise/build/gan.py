@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwise import catalog, networks, ramp, regularizers
+from ganwise.data.dataset import Dataset, Index
 from ganwise.networks.pair import FromData, View
 from ganwise.objective import Objective, Part
 from ganwise.ranks import ALONE, Ranks
@@ -157,6 +158,11 @@ class GAN:
             for module in started:
                 module.fit(self.scaling.encode(mean)[0])
             self.average.load_state_dict(self.generator.state_dict())
+
+    def held_out(self, data: Dataset) -> Index:
+        """Rows of the validation part that both players can be shown: with a known class where they have to be told one."""
+        rows = data.split.validation
+        return rows[data.labels[rows] >= 0] if catalog.needs_labels(self.recipe) == "all" else rows
 
     def settings(self, player: Player, update: int) -> dict[str, Any]:
         """A player's optimizer at one of its updates."""

@@ -60,10 +60,15 @@ def normalizes_generator(recipe: Recipe) -> bool:
     return options("architecture", recipe.architecture).get("generator_norm") == "batch"
 
 
+def needs_labels(recipe: Recipe) -> Value:
+    """Of which samples the networks have to be told the class: all, some or none."""
+    name = recipe.conditioning.name if recipe.conditioning else ""
+    return CONDITIONINGS[name].traits["needs_labels"] if name in CONDITIONINGS else "none"
+
+
 def unlabeled(recipe: Recipe, classes: int, share: float) -> str | None:
     """Why data of so many classes, with a label on ``share`` of the samples, can't train ``recipe``; None where they can."""
-    name = recipe.conditioning.name if recipe.conditioning else ""
-    needs = CONDITIONINGS[name].traits["needs_labels"] if name in CONDITIONINGS else "none"
+    name, needs = recipe.conditioning.name if recipe.conditioning else "", needs_labels(recipe)
     if needs != "none" and (classes < 2 or share == 0):
         have = f"no labels for their {classes} classes" if classes > 1 else f"{classes or 'no'} classes"
         return f"conditioning {name}: the data have {have}; it needs labels of at least 2"

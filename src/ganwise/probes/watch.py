@@ -51,12 +51,12 @@ class Watch:
         train, n = gan.scaling.encode(values[rows]), min(DRAWN, len(rows))
         self.told = train[:n] if gan.told_real else labels[rows[:n]]
         self.z = gan.generator.draw(n, gan.device, torch.Generator(gan.device).manual_seed(0))
-        held = data.split.validation[_some(len(data.split.validation), DRAWN).sort().values.numpy()]
+        unseen = gan.held_out(data)
+        held = unseen[_some(len(unseen), DRAWN).sort().values.numpy()]
         self.held = gan.scaling.encode(torch.as_tensor(data.values[held], device=gan.device))
         self.held_told = self.held if gan.told_real else torch.as_tensor(data.labels[held], device=gan.device)
         points = pooled(train)
-        unseen = pooled(self.held) if len(held) > 1 else None
-        self.reference = Reference(points[:n], points, unseen, labels[rows])
+        self.reference = Reference(points[:n], points, pooled(self.held) if len(held) > 1 else None, labels[rows])
 
     def before(self) -> dict[str, list[Tensor]]:
         """Copies of both networks' weights."""
