@@ -200,7 +200,7 @@ HEADER = (
         (b"", "empty"),
         (b"\n \n\n", "empty"),
         (b"a,b,c\n1,2,3\n4,5,6\n", "no column that the doctor knows"),
-        (b"step,d_loss,g_loss\n1,nan,nan\n2,nan,nan\n", "no number in the whole column"),
+        (b"step,d_loss,g_loss\n1,,\n2,,\n3,,\n4,,\n", "no number in the whole column"),
         (random.Random(0).randbytes(4000), "binary"),
         (b"\x7fELF\x02\x01\x01" + bytes(400), "binary"),
         (b"It was a dark and stormy night.\nThe end.\n", "expected a log"),
@@ -241,6 +241,46 @@ def test_evaluations_between_rows_of_losses_are_no_gap(tmp_path: Path) -> None:
     log = read(write(tmp_path / "wandb.csv", "Step,d_loss,g_loss,fid", *rows))
     assert sum("fid" in record.signals for record in log.records) == 20
     assert diagnose(log.records).verdict != "failed"
+
+
+def broken(log: gather.Log) -> list[int]:
+    """The steps of the findings of values that are not finite."""
+    return [f.since_step for f in diagnose(log.records, coarse=log.coarse).findings if f.problem == "not_finite"]
+
+
+@pytest.mark.parametrize("nothing", ["", "null"])
+def test_losses_that_pandas_leaves_blank_to_the_end_are_nan(tmp_path: Path, nothing: str) -> None:
+    cells = [(t, f"{1.2 + t % 7 / 50}" if t < 600 else nothing) for t in range(0, 1000, 10)]
+    table = write(tmp_path / "a.csv", ",step,d_loss,g_loss,lr", *[f"{i},{t},{v},{v},0.1" for i, (t, v) in enumerate(cells)])
+    rows = [f'{{"step": {t}, "d_loss": {v or "null"}, "g_loss": {v or "null"}}}' for t, v in cells]
+    assert broken(read(table)) == broken(read(write(tmp_path / "a.jsonl", *rows))) == [600]
+
+
+def test_a_few_last_rows_without_losses_and_a_column_that_was_never_filled_are_no_nan(tmp_path: Path) -> None:
+    rows = [f"{t},1.2,0.9,," if t % 100 else f"{t},,,0.5," for t in range(0, 2010, 10)]
+    log = read(write(tmp_path / "lightning.csv", "step,d_loss,g_loss,val,grad_norm_D", *rows, "2000,,,0.5,", "2000,,,0.6,"))
+    assert broken(log) == []
+    assert log.notes == ("grad_norm_D holds no number",)
+
+
+def test_nan_that_was_run_again_hides_no_later_one(tmp_path: Path) -> None:
+    spans = [(0, 1000, "1.2"), (1000, 1500, "nan"), (900, 3000, "1.2"), (3000, 3200, "nan")]
+    rows = [f"{t},{value},0.8" for start, end, value in spans for t in range(start, end, 10)]
+    assert broken(read(write(tmp_path / "a.csv", "step,d_loss,g_loss", *rows))) == [3000]
+
+
+def test_a_loss_that_is_nan_from_the_first_row_on_has_failed(tmp_path: Path) -> None:
+    rows = [f"{t},nan,0.9,nan" for t in range(0, 1000, 10)]
+    log = read(write(tmp_path / "a.csv", "step,d_loss,g_loss,fid", *rows))
+    assert broken(log) == [0]
+    assert (log.mapping["loss_d"], log.notes) == ("d_loss", ("fid holds no number",))
+
+
+@pytest.mark.parametrize("word", ["-1.#IND", "1.#QNAN", "1.#INF", "-1.#INF00"])
+def test_windows_words_for_what_is_no_number_are_known(tmp_path: Path, word: str) -> None:
+    rows = [(t, "1.2" if t < 600 else word) for t in range(0, 1000, 10)]
+    assert broken(read(write(tmp_path / "a.csv", "step,d_loss,g_loss", *[f"{t},{v},0.9" for t, v in rows]))) == [600]
+    assert broken(read(write(tmp_path / "a.txt", *[f"step {t} | D loss: {v} | G loss: 0.9" for t, v in rows]))) == [600]
 
 
 def test_a_long_log_is_thinned_evenly_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

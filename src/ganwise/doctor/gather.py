@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from math import isinf, isnan, nan
+from math import isfinite, isinf, isnan, nan
 from typing import Any, NamedTuple
 
 from ganwise.doctor.columns import PARTS, SIGNALS, counter, guess
@@ -14,6 +14,7 @@ from ganwise.types import Record, Score, Unusable
 KEPT = 8192
 """Values of one column that are kept: of more, each second is left out, again and again. What is left is an even sample, so that
 averages and lasting signs stay; a spike between two kept values is not seen. Values that are not finite are never left out."""
+PASSED = 2  # blank cells at the end of a column that may be rows of another kind, as an evaluation's
 COLUMNS = 512  # different names; a file with more is no table of numbers
 IMAGES = 32  # in a batch, where a log counts images alone
 METRICS = ("fid", "kid", "sliced_wasserstein")
@@ -48,22 +49,52 @@ class Log(NamedTuple):
         }
 
 
+class Gaps:
+    """Rows without a number, one after another: how many there are now, since which step, and how many there ever were."""
+
+    def __init__(self) -> None:
+        self.now, self.since = 0, 0
+        self.longer: list[tuple[int, int]] = []  # ended ones, each longer than all before: first step and length
+
+    @property
+    def longest(self) -> int:
+        return max((size for _, size in self.longer), default=0)
+
+    def add(self, step: int) -> None:
+        self.since = self.since if self.now else step
+        self.now += 1
+
+    def end(self) -> None:
+        if self.now > self.longest:
+            self.longer.append((self.since, self.now))
+        self.now = 0
+
+    def forget(self, step: int) -> None:
+        """Takes back what lies at or after a step; of a gap that began before it no more is left than steps."""
+        self.now = min(self.now, max(0, step - self.since))
+        self.longer = [(since, min(size, step - since)) for since, size in self.longer if since < step]
+
+
 class Column:
-    """An even sample of one column, and whether it ends in values that are not numbers."""
+    """An even sample of one column, and whether it ends in values that are not numbers: in NaN, or in cells left blank."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[int, float]] = []
         self.count, self.stride = 0, 1
         self.low, self.high = float("inf"), float("-inf")
         self.infinite: tuple[int, float] | None = None
-        self.gap, self.longest, self.since = 0, 0, 0
+        self.nans, self.blanks = Gaps(), Gaps()
 
-    def add(self, step: int, value: float) -> None:
-        if isnan(value):
-            self.since = self.since if self.gap else step
-            self.gap += 1
+    def add(self, step: int, value: float | None) -> None:
+        if value is None:
+            self.blanks.add(step)
             return
-        self.longest, self.gap = max(self.longest, self.gap), 0
+        if isnan(value):
+            self.nans.add(step)
+            return
+        if self.nans.now or self.blanks.now:
+            self.nans.end()
+            self.blanks.end()
         if isinf(value):
             self.infinite = self.infinite or (step, value)
             return
@@ -79,6 +110,8 @@ class Column:
         self.kept = [pair for pair in self.kept if pair[0] < step]
         if self.infinite and self.infinite[0] >= step:
             self.infinite = None
+        self.nans.forget(step)
+        self.blanks.forget(step)
 
     def values(self, metric: bool) -> Iterator[tuple[int, float]]:
         """What was kept, and the first value that is not finite. A gap is none: NaN counts where no number follows it,
@@ -86,8 +119,16 @@ class Column:
         yield from self.kept
         if self.infinite:
             yield self.infinite
-        if self.kept and self.gap > self.longest and not metric:
-            yield self.since, nan
+        if not metric and (since := self._broken()) is not None:
+            yield since, nan
+
+    def _broken(self) -> int | None:
+        """The step since which the column is NaN for good. A blank cell is NaN to pandas, and to most others nothing: it counts
+        only in a column that never says NaN, and in many rows more than were ever passed over."""
+        if self.nans.now > self.nans.longest:
+            return self.nans.since
+        mute = not self.kept or self.nans.now or self.nans.longest
+        return self.blanks.since if not mute and self.blanks.now > 2 * self.blanks.longest + PASSED else None
 
 
 @dataclass
@@ -113,9 +154,10 @@ class Gatherer:
         if unknown := [name for name in self.told if name not in (*SIGNALS, *PARTS, "step", "epoch")]:
             raise Unusable(f"--map {unknown[0]}=...: the doctor has no such signal; it knows step, epoch, {', '.join(SIGNALS)}")
 
-    def add(self, row: Mapping[str, float], step: int | None = None) -> None:
-        """One row: a number for each column that it holds. Counters are among them, unless the step is given."""
-        useful = [name for name in row if self._wanted(name)]
+    def add(self, row: Mapping[str, float | None], step: int | None = None) -> None:
+        """One row: a number for each column that it holds, None where a cell is blank. Counters are among them, unless the
+        step is given."""
+        useful = [name for name, value in row.items() if (name in self.columns if value is None else self._wanted(name))]
         if not useful:
             return
         self.rows += 1
@@ -143,17 +185,17 @@ class Gatherer:
             self.ignored[name] = None
         return False
 
-    def _step(self, row: Mapping[str, float]) -> int:
+    def _step(self, row: Mapping[str, float | None]) -> int:
         """The row's place in the run, from whatever counts in it; the number of the row where nothing does."""
-        found = {kind: row[name] for kind in ("step", "epoch") if (name := self.told.get(kind)) in row and name is not None}
+        told = {kind: row[name] for kind in ("step", "epoch") if (name := self.told.get(kind)) in row and name is not None}
         for name in row:
             kind = self.kinds.get(name)
             if kind is None:
                 kind = self.kinds[name] = counter(name)
             if kind and kind not in self.told:
-                found.setdefault(kind, row[name])
+                told.setdefault(kind, row[name])
                 self.counters.setdefault(kind, name)
-        found = {kind: value for kind, value in found.items() if not isnan(value) and not isinf(value)}
+        found = {kind: value for kind, value in told.items() if value is not None and isfinite(value)}
         epoch = found.get("epoch", self.epoch)
         if "kimg" in found and "step" not in found:
             return round(found["kimg"] * 1000 / (self.batch or IMAGES))
@@ -215,17 +257,18 @@ class Gatherer:
 
     def _choose(self) -> dict[str, tuple[str, ...]]:
         """The column of each signal: the user's, else the surest guess that holds numbers."""
-        best: dict[str, tuple[int, str]] = {}
+        best: dict[str, tuple[bool, int, str]] = {}
         for name, column in self.columns.items():
-            if not column.count and not column.infinite:
-                self.notes[f"{name} holds no number"] = None
-                continue
             given = [(signal, -1) for signal, mine in self.told.items() if mine == name]
             for signal, sure in given or [found for found in [guess(name)] if found]:
-                if signal not in best or sure < best[signal][0]:
-                    best[signal] = (sure, name)
-        chosen: dict[str, tuple[str, ...]] = {signal: (name,) for signal, (_, name) in best.items() if signal in SIGNALS}
-        return self._parts({signal: name for signal, (_, name) in best.items()}, chosen)
+                if next(column.values(signal in METRICS), None) is None:
+                    self.notes[f"{name} holds no number"] = None
+                    continue
+                rank = (not column.count, sure, name)
+                if signal not in best or rank[:2] < best[signal][:2]:
+                    best[signal] = rank
+        chosen: dict[str, tuple[str, ...]] = {signal: (name,) for signal, (*_, name) in best.items() if signal in SIGNALS}
+        return self._parts({signal: name for signal, (*_, name) in best.items()}, chosen)
 
     def _parts(self, best: Mapping[str, str], chosen: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         """D's loss as a sum, where only its two parts are logged; pix2pix calls those D_real and D_fake."""

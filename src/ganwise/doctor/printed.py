@@ -20,7 +20,7 @@ _NAMED = re.compile(r"\b(Gen|Discrim)\.\s*\((" + NUMBER + r")\)", re.IGNORECASE)
 _NUMBERED = re.compile(r"\d\.\d")  # a name that holds a value is none
 _NOTHING = ("No", "N/A", "None", "-", "|")  # the value of the name before
 LOSS_SAID = re.compile(r"""["']?adv_loss["']?\s*[:=]\s*["'](\w[\w-]*)["']""")
-
+_WINDOWS = re.compile(r"1\.#(?:(INF)|IND|QNAN|SNAN)\d*", re.IGNORECASE)
 
 _TOKEN = re.compile(
     r"(?<![\w.])[-+]?(?P<whole>\d{1,3}(?:,\d{3})+(?![\d.]|,\d)|\d+(?![\d.]|[eE][-+]?\d))"
@@ -40,6 +40,7 @@ class Parser:
     def row(self, line: str) -> dict[str, float]:
         """As the function ``row``."""
         tokens: list[str] = []
+        line = spelled(line)
 
         def take(match: re.Match[str]) -> str:
             tokens.append(match[0])
@@ -64,7 +65,7 @@ def _learned(form: str, count: int) -> list[tuple[str, int]]:
 
 def row(line: str) -> dict[str, float]:
     """The numbers of a line by their names, with ``epoch``, ``batch`` or ``step`` where it counts; empty where it has none."""
-    line = _TENSOR.sub(r"\1", line)
+    line = _TENSOR.sub(r"\1", spelled(line))
     found = {name: float(value) for name, value in _NAMED.findall(line)}
     for piece in _pieces(line):
         for match in _PAIR.finditer(piece):
@@ -102,3 +103,8 @@ def _counters(line: str) -> dict[str, float]:
 
 def _whole(text: str) -> float:
     return float(text.replace(",", ""))
+
+
+def spelled(text: str) -> str:
+    """The text with ``nan`` and ``inf`` where Windows has written ``1.#QNAN``, ``-1.#IND`` or ``1.#INF``."""
+    return _WINDOWS.sub(lambda match: "inf" if match[1] else "nan", text) if "1.#" in text else text

@@ -16,13 +16,14 @@ from pathlib import Path
 from ganwise.artifacts import RunDirectory, read_json
 from ganwise.doctor.events import events, is_events
 from ganwise.doctor.gather import Gatherer, Log
-from ganwise.doctor.printed import LOSS_SAID, Parser
+from ganwise.doctor.printed import LOSS_SAID, Parser, spelled
 from ganwise.doctor.traits import kind
 from ganwise.recipe import from_data
 from ganwise.types import Score, Unusable
 
 LONGEST = 1 << 20  # characters of a line that are read
 _HEAD = 1 << 16
+_NOTHING = ("", "none", "null", "na", "n/a", "<na>", "-")
 KNOWN = "a run's directory, a CSV, JSON lines, stats.jsonl, TensorBoard's event files, or a text log with printed losses"
 
 
@@ -126,7 +127,7 @@ def _json_lines(path: Path, told: Mapping[str, str]) -> Log:
     return gatherer.finish()
 
 
-def _flat(row: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, float]]:
+def _flat(row: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, float | None]]:
     for key, value in row.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):
@@ -136,8 +137,13 @@ def _flat(row: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, fl
                 yield from _flat(value, f"{name}/")
                 continue
         number = _number(value)
-        if number is not None:
+        if number is not None or _blank(value):
             yield name, number
+
+
+def _blank(value: object) -> bool:
+    """Whether a cell is left out: nothing stands in it, or a word for that."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
 
 
 def _number(value: object) -> float | None:
@@ -149,7 +155,7 @@ def _number(value: object) -> float | None:
     if not isinstance(value, str):
         return None
     try:
-        return float(value.strip().rstrip("%"))
+        return float(spelled(value).strip().rstrip("%"))
     except ValueError:
         return None
 
@@ -213,7 +219,7 @@ def _table(path: Path, sign: str, told: Mapping[str, str]) -> Log:
         short = len(cells) < len(header)
         broken += len(cells) > len(header) or short
         if len(cells) == len(header) and cells is not header:
-            gatherer.add({name: v for at, name in useful if (v := _number(cells[at])) is not None})
+            gatherer.add({name: v for at, name in useful if (v := _number(cells[at])) is not None or _blank(cells[at])})
     if short:
         gatherer.notes["the last line is cut off: left out"] = None
         broken -= 1
