@@ -198,6 +198,18 @@ def test_at_p_zero_adaptive_augmentation_is_the_identity_to_the_bit() -> None:
     assert not torch.equal(AdaptiveAugment(0.5)(image), image)
 
 
+def test_a_run_in_bfloat16_places_samples_as_one_in_float32_does() -> None:
+    image = (torch.rand(8, 1, 32, 32) < 0.5).float() * 2 - 1
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(AdaptiveAugment(1e-9)(image), image, atol=1e-5, rtol=0)
+    found = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            found.append(AdaptiveAugment(0.5, cutout=0.5)(image))
+    assert torch.equal(*found)
+
+
 def test_strengths_multiply_p_of_colors_and_cut_outs() -> None:
     white = torch.ones(MANY, 3, 8, 8)
     found = AdaptiveAugment(0.6, colors=0.0, cutout=0.5)(white)

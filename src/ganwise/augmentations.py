@@ -15,6 +15,7 @@ from torch.nn.functional import affine_grid, grid_sample, pad
 
 from ganwise.objective import Part, Pass, Signals
 from ganwise.ramp import Number, at
+from ganwise.regularizers import exact
 
 
 class Augmentation(Part):
@@ -234,10 +235,11 @@ class AdaptiveAugment(Augmentation):
         self.calls: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        y = tint(warp(x, placements(x, self.p)), self.colors * self.p)
-        if self.cutout:
-            y = cut(y, 1 / 2, self.cutout * self.p)
-        return torch.where(self.p > 0, y, x)
+        with exact(x):  # in bfloat16 places are parts of a pixel off, also in images that are to stay as they are
+            y = tint(warp(x, placements(x, self.p)), self.colors * self.p)
+            if self.cutout:
+                y = cut(y, 1 / 2, self.cutout * self.p)
+            return torch.where(self.p > 0, y, x)
 
     def update(self, d: Pass, g: Pass, signals: Signals) -> None:
         if self.ramp is None:
