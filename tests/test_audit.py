@@ -153,6 +153,13 @@ def test_labels_and_domain(labels: list[int], kind: str, domain: str) -> None:
     assert (facts["labels"], facts["domain"]) == (kind, domain)
 
 
+def test_a_single_sample_without_a_label_is_named() -> None:
+    labels = np.arange(100) % 2
+    assert not said(audit(load((noise(100, 8, 8), labels))), "without a label")
+    labels[7] = -1
+    assert said(audit(load((noise(100, 8, 8), labels))), "1 of 100 samples without a label")
+
+
 def test_troubles_of_a_table_are_reported() -> None:
     values = RNG.normal(size=(200, 4)) * [1, 1000, 0, 1]
     values[:, 3] = np.arange(200) % 3

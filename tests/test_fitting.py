@@ -182,6 +182,7 @@ def test_who_wants_to_draw_a_class_gets_generators_that_are_told_one(classes: in
         fitted, _ = fit(on(name, "dcgan"), (3, 32, 32), facts)
         assert fitted.conditioning == Choice(name=how)
     assert fit(on("r1gan", "dcgan"), (3, 32, 32), {**facts, "labels": "few"})[0].conditioning is None
+    assert fit(on("r1gan", "dcgan"), (3, 32, 32), {**facts, "labeled_share": 0.99})[0].conditioning is None
     assert fit(on("r1gan", "dcgan"), (3, 32, 32), {**facts, "want.classes": False})[0].conditioning is None
 
 

@@ -245,6 +245,17 @@ def test_labels_bring_recipes_that_use_them() -> None:
     assert "90.00% of the samples have no label" in partly[0].because
 
 
+@pytest.mark.parametrize(("share", "lack"), [(0.9998, "10 samples have none"), (0.1, "45,000 samples have none")])
+def test_chosen_classes_of_data_with_a_sample_unlabeled_are_warned_about_and_nothing_untrainable_is_listed(
+    share: float, lack: str
+) -> None:
+    labels: dict[str, Value] = {"labels": "all" if share >= 0.5 else "few", "labeled_share": share}
+    advice = select(CIFAR._replace(facts={**CIFAR.facts, **labels}), ["classes"])
+    assert [words for words in advice.warnings if words.startswith("want = classes: nothing fulfills it") and lack in words]
+    for one in advice.candidates:
+        assert catalog.unlabeled(one.recipe, 10, share) is None
+
+
 @EVERY
 def test_heavy_networks_stay_out_where_there_is_no_accelerator(audit: Audit) -> None:
     names = {one.recipe.architecture.name for one in select(audit, limit=40, seconds=600).candidates}

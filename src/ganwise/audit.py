@@ -111,6 +111,9 @@ def _class_problems(facts: Facts, dataset: Dataset) -> list[Problem]:
     if facts["labels"] == "few":
         what = f"only {_number(facts, 'labeled_share'):.1%} of the samples have a label"
         found.append(("info", what, "a semi-supervised GAN can use the rest"))
+    elif unlabeled := sum(label < 0 for label in dataset.labels.tolist()) if dataset.classes else 0:
+        what = f"{unlabeled} of {len(dataset)} samples without a label"
+        found.append(("warning", what, "label or remove them: a GAN that draws a chosen class needs the labels of all"))
     return found
 
 

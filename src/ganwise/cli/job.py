@@ -161,6 +161,8 @@ def _hooks(stack: ExitStack, json: bool, boards: Boards | None = None) -> job.Ho
     def advised(advice: Any) -> None:
         said = advice.as_json()
         show.heading(f"{said['before']:,} combinations, {said['valid']:,} valid, {said['after']:,} after the four questions")
+        for words in advice.warnings:
+            show.console.print(f"  ! {words}", style="yellow", markup=False, soft_wrap=True)
 
     def watch(running: list[Any]) -> None:
         view["race"].watch(running)

@@ -223,7 +223,8 @@ def _is_control(recipe: Recipe) -> bool:
 def _classes(recipe: Recipe, shape: Shape, facts: Facts) -> Iterator[Fitted]:
     """Who wants to draw a class gets a generator that can be told one, the baselines too."""
     n = int(facts.get("n_classes", 0))
-    if not facts.get("want.classes") or facts.get("labels") != "all" or n < 2 or recipe.conditioning:
+    every = facts.get("labels") == "all" and float(facts.get("labeled_share") or 1.0) == 1  # an audit's all is most
+    if not facts.get("want.classes") or not every or n < 2 or recipe.conditioning:
         return
     name = "projection" if n >= MANY_CLASSES and len(shape) > 1 else "label-input"
     if not misfits({**chosen(recipe), "conditioning": (name,)}):

@@ -78,6 +78,8 @@ def warnings(facts: Mapping[str, Value], lacking: Sequence[Unmet]) -> tuple[str,
     """What a person has to know before they follow the list."""
     n = int(facts["n"])
     found = [f"want = {one.want}: nothing left fulfills it; {one.nearest} would, but {one.because}" for one in lacking]
+    if facts.get("want.classes") and (lack := _unlabeled(facts)):
+        found.append(f"want = classes: nothing fulfills it: only labels of all samples teach a generator to draw one, and {lack}")
     if n < FEWEST:
         found.append(f"{n} samples are too few to train and test with: ganwise takes {FEWEST} at least")
     if facts.get("private"):
@@ -88,6 +90,15 @@ def warnings(facts: Mapping[str, Value], lacking: Sequence[Unmet]) -> tuple[str,
         if n < MEMORIZED:
             found.append(f"privacy: {n} samples are so few that a discriminator can learn each by heart; more samples help most")
     return tuple(found)
+
+
+def _unlabeled(facts: Mapping[str, Value]) -> str | None:
+    """What the labels lack for a class to be chosen; None where they suffice."""
+    classes, share = int(facts["n_classes"]), float(facts["labeled_share"])
+    if classes < 2 or share == 0:
+        return "the data have none of two classes"
+    lacking = max(1, round((1 - share) * int(facts["n"])))
+    return f"{lacking:,} samples have none; label them, or leave them out" if share < 1 else None
 
 
 def wished(facts: Mapping[str, Value]) -> list[str]:
