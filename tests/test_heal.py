@@ -53,6 +53,14 @@ def healed(sick: RunDirectory, digits: Dataset) -> dict[str, Any]:
     return Healer(sick, digits, sick.path.parent / "healed", n=100).go(Stop())
 
 
+def test_what_an_earlier_heal_left_is_refused_before_training(sick: RunDirectory, digits: Dataset, tmp_path: Path) -> None:
+    (left := tmp_path / "out-try-2").mkdir()
+    (left / "run.json").write_text("{}")
+    with pytest.raises(Unusable, match="out-try-2: holds files already, of an earlier heal"):
+        Healer(sick, digits, tmp_path / "out", n=100).go(Stop())
+    assert list(tmp_path.iterdir()) == [left]
+
+
 def test_the_sick_run_is_sick(sick: RunDirectory) -> None:
     assert sick.read()["verdict"] == "failing"
     assert "mode_collapse" in {finding["problem"] for finding in read_json(sick.doctor)["findings"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -215,6 +216,19 @@ def test_a_search_that_was_ended_is_replayed_from_its_runs(raced: Path) -> None:
         again = search.tune(plan, load("ring"), raced, "cpu", Clock(), engine)
     assert (again.stopped, read_json(raced / "tune.json")) == (0, chosen)
     assert written(raced) == before
+
+
+def test_where_results_have_changed_what_was_proposed_on_them_makes_room_for_what_is_now(raced: Path, tmp_path: Path) -> None:
+    out, name = tmp_path / "out", "tune/runs/gan-t1-s0/run.json"
+    shutil.copytree(raced, out)
+    (out / "tune.json").unlink()
+    told = read_json(out / name)
+    write_json(out / name, told | {"job": told["job"] | {"recipe": read_json(raced / "plan.json")["recipes"]["gan"]}})
+    with closing(Local(1)) as engine:
+        search.tune(plans.read(read_json(out / "plan.json"), ""), load("ring"), out, "cpu", Clock(), engine)
+    again, chosen = read_json(out / "tune.json"), read_json(raced / "tune.json")
+    assert again["candidates"] == chosen["candidates"]
+    assert read_json(out / name)["job"]["recipe"] == told["job"]["recipe"]
 
 
 def test_another_number_of_settings_is_refused_on_the_way(raced: Path) -> None:

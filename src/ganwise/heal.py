@@ -78,6 +78,9 @@ class Healer:
         todo = [one for one in treatments(diagnosis, recipe) if self._built(one.recipe, told).recipe != recipe][: self.tries]
         if not todo:
             raise Unusable(f"{self.parent.path}: nothing to heal: {_why(diagnosis)}")
+        for place in (self._place(number) for number in range(1, len(todo) + 1)):  # before any of them is trained
+            if place.exists() and any(place.iterdir()):
+                raise Unusable(f"{place}: holds files already, of an earlier heal; remove it, or name another --out")
         claim(self.out)
         made: list[Attempt] = []
         for number, treatment in enumerate(todo, 1):
@@ -87,13 +90,16 @@ class Healer:
         best = min(made, key=lambda one: (not one.cured, one.value is None, one.value or 0.0))
         return self._hand_over(best, made, diagnosis)
 
+    def _place(self, number: int) -> Path:
+        return self.out.with_name(f"{self.out.name}-try-{number}")
+
     def _built(self, recipe: Recipe, told: Mapping[str, Any]) -> GAN:
         """A margin that is to be measured again may come out as it was: then the remedy changes nothing."""
         return build(recipe, self.data.shape, classes=len(self.data.classes), seed=told["seed"], device=self.device)
 
     def _attempt(self, number: int, treatment: Treatment, told: Mapping[str, Any], stop: Stop) -> Attempt:
         remedy, recipe = treatment.remedy, treatment.recipe
-        run = RunDirectory(self.out.with_name(f"{self.out.name}-try-{number}"))
+        run = RunDirectory(self._place(number))
         claim(run.path)
         state, kept = healing.begin(self.parent, run, treatment, self.data, self.device)
         begin = state.record.step if state else 0

@@ -203,9 +203,14 @@ def verdict(found: Mapping[str, Any]) -> str:
     if found["winner"]:
         rivals = "finalist" if any(row.get("left") for row in found["ranking"]) else "candidate"
         return f"{stopped}{found['winner']} is the winner: significantly better than every other {rivals}."
-    tied = len(found["ranking"][0]["tied_with"])
+    tied, unscored = len(found["ranking"][0]["tied_with"]), ", ".join(found.get("unscored", []))
     first, mine = found["ranking"][0]["recipe"], found["recommended"]
+    if not next(row["scores"] for row in found["ranking"] if row["recipe"] == mine):
+        none = "was measured" if unscored else "stayed healthy"
+        return f"{stopped}No finalist {none}. Recommended: {mine}, the best of the healthy ones on validation."
     how = "it came first" if first == mine else f"as good as {first} within the error, and cheaper"
+    if unscored and not tied:
+        return f"{stopped}No winner: {unscored} was not measured. Recommended: {mine}, {how}."
     if not tied:
         few = " of the finalists" if any(row.get("left") for row in found["ranking"]) else ""
         return f"{stopped}Only {mine}{few} was healthy: recommended."
@@ -226,7 +231,7 @@ def _open(undecided: Mapping[str, Any] | None) -> str:
 def key_numbers(found: Mapping[str, Any]) -> None:
     """The recommended candidate's means beside what real data and a Gaussian mixture score in its place."""
     row = next((r for r in found["ranking"] if r["recipe"] == found["recommended"]), None)
-    if row is None:
+    if row is None or not row["scores"]:
         return
     made = table(row["recipe"], "mean", "real data", "mixture")
     yardsticks = {s["metric"]: (s["yardsticks"], s["direction"]) for s in row["scores"]}

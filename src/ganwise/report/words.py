@@ -122,6 +122,12 @@ def _why(study: Study, best: Candidate) -> str:
     if study.result.get("winner"):
         others = "every other finalist" if study.leavers else "every other candidate"
         return f"{begin}Significant winner: {best.name} beats {others} by more than chance explains, {with_seeds}.{_left(study)}"
+    unscored = study.result.get("unscored") or []
+    if not best.scores:
+        none = "was measured on the test part" if unscored else "stayed healthy"
+        return f"{begin}No finalist {none}; {best.name} is the best of the healthy ones on validation.{_left(study)}"
+    if unscored and not rivals:
+        return f"{begin}{best.name} is the best of those measured; {several(unscored)} was not: nobody wins.{_left(study)}"
     if len(healthy) < 2 and study.leavers:
         return (
             f"{begin}{best.name} is the only finalist that stayed healthy: no other was measured on the test part.{_left(study)}"

@@ -25,7 +25,7 @@ from ganwise.study.halving import Halving, Job, Look
 from ganwise.study.local import Local
 from ganwise.study.looks import known
 from ganwise.study.plan import FINISH, START, Entrant, Plan, paces
-from ganwise.study.ranking import rank
+from ganwise.study.ranking import counted, rank
 from ganwise.study.trial import ENOUGH
 from ganwise.types import Kind
 
@@ -184,8 +184,11 @@ class Race:
 
     def _unscored(self) -> list[Task]:
         """Runs of the finalists that have a model: they are scored on the test part, and nobody else is."""
-        runs = [self.run(name, seed) for name in self.halving.finalists for seed in range(self.plan.seeds)]
-        return [Task(run, None) for run in runs if run.model.is_file() and not run.scores.is_file()]
+        found = []
+        for name in self.halving.finalists:
+            runs = [self.run(name, seed) for seed in range(self.plan.seeds)]
+            found += counted([(run, run.read()) for run in runs])
+        return [Task(run, None) for run in found if run.model.is_file() and not run.scores.is_file()]
 
     def _hear(self, ended: Ended) -> None:
         one = self.running.pop(ended.task.run.path)

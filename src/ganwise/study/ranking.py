@@ -56,10 +56,11 @@ def rank(
     """The ranking of the runs in ``out``: healthy candidates by their score on the test part, then those that left before it, by
     the rung that they reached and their order there on validation, and the sick ones, which can't win.
 
+    Of a race that is ``decided`` only the finalists have scores: a candidate may have left that was one before the race went on.
     ``stopped`` is the signal that interrupted the race, 0 for none.
     """
     metric = ranking_metric(kind)
-    outcomes = [outcome(out, entrant) for entrant in entrants]
+    outcomes = [_measured(outcome(out, entrant), decided) for entrant in entrants]
     scored = [o for o in outcomes if any(s["metric"] == metric for s in o.scores)]
     healthy = [o for o in scored if o.verdict not in SICK]
     others = sorted((o for o in outcomes if o not in scored), key=lambda o: _order(o, decided))
@@ -68,13 +69,15 @@ def rank(
     rows += _standings([o for o in scored if o not in healthy], metric, len(rows))
     rows += [_row(o, None, len(rows) + 1 + i) for i, o in enumerate(o for o in others if o.verdict in SICK)]
     leader = rows[0] if healthy else None
+    unscored = [o.entrant.name for o in outcomes if o.verdict not in SICK and _due(o, decided)]
     if ladder and decided:
         rows = [row | _way(row["recipe"], ladder, decided) for row in rows]
     return {
         "ranking": rows,
         "metric": metric,
-        "winner": leader["recipe"] if leader and len(healthy) > 1 and not leader["tied_with"] else None,
-        "recommended": _recommended(leader, rows, metric) if leader else None,
+        "winner": leader["recipe"] if leader and len(healthy) > 1 and not (leader["tied_with"] or unscored) else None,
+        "recommended": _recommended(leader, rows, metric) if leader else None if stopped else _unmeasured(rows, outcomes),
+        "unscored": unscored,
         "undecided": _undecided(healthy, metric),
         "interrupted": stopped != 0,
         "signal": stopped,
@@ -88,10 +91,34 @@ def outcome(out: Path, entrant: Entrant) -> Outcome:
     """What the directories of a candidate's runs tell."""
     found = [RunDirectory.open(path.parent) for path in sorted((out / "runs").glob(f"{entrant.name}-s*/run.json"))]
     pairs = [(run, told) for run in found if (told := run.read())["name"] == entrant.name and "healed" not in told]
-    scores = [s | {"seed": told["seed"]} for run, told in pairs for s in _scores(run)]
+    scores = [s | {"seed": run.read()["seed"]} for run in counted(pairs) for s in _scores(run)]
     verdicts = [read_json(run.doctor)["verdict"] for run, _ in pairs if run.doctor.is_file()]
     worst = max(verdicts, key=VERDICTS.index, default="unknown")
     return Outcome(entrant, [run for run, _ in pairs], [told for _, told in pairs], scores, worst)
+
+
+def counted(runs: Sequence[tuple[RunDirectory, Mapping[str, Any]]]) -> list[RunDirectory]:
+    """Those, of the runs of a candidate and what is told of each, that trained as long as the race has it: what broke off, or was
+    not begun in time, counts only where there is nothing else.
+    """
+    return [run for run, told in runs if not {"broken", "closed"} & told.keys()] or [run for run, _ in runs]
+
+
+def _measured(one: Outcome, decided: Decision | None) -> Outcome:
+    return one if decided is None or one.entrant.name in decided.finalists else one._replace(scores=[])
+
+
+def _due(one: Outcome, decided: Decision | None) -> bool:
+    """Whether a finalist has a run that was to be scored, and was not."""
+    runs = counted(list(zip(one.runs, one.told, strict=True)))
+    final = decided is not None and one.entrant.name in decided.finalists
+    return final and any(run.model.is_file() and not run.scores.is_file() for run in runs)
+
+
+def _unmeasured(rows: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]) -> str | None:
+    """Where no healthy candidate has a score: the first of those that have a model, in the order of the ranking."""
+    able = {o.entrant.name for o in outcomes if o.verdict not in SICK and any(run.model.is_file() for run in o.runs)}
+    return next((row["recipe"] for row in rows if row["recipe"] in able), None)
 
 
 def _scores(run: RunDirectory) -> list[dict[str, Any]]:
@@ -190,11 +217,11 @@ def summary(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 def _short(told: Mapping[str, Any]) -> str | None:
     """What a run got of its share, where that was less for want of time."""
     share = told.get("job", {}).get("limit", {}).get("seconds")
-    closed = [told["closed"]] if "closed" in told else []
-    cut = [look["rung"] for look in told.get("looks", []) if look["short"]] + closed
+    last = next(reversed(told.get("looks", [])), None)  # what was short before was made up for since
+    cut = told.get("closed") or (last["rung"] if last and last["short"] else None)
     if "broken" in told or not cut or not share:
         return None
-    return f"got {told['seconds']:.0f} of its {share * cut[-1]:.0f} s" if told.get("looks") else "was not begun"
+    return f"got {told['seconds']:.0f} of its {share * cut:.0f} s" if last else "was not begun"
 
 
 def _looks(told: Mapping[str, Any]) -> list[dict[str, Any]]:

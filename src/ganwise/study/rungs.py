@@ -112,15 +112,19 @@ def _clear(run: RunDirectory) -> None:
 def _healed(trial: Trial, job: Mapping[str, Any]) -> Trial:
     """The trial with the parent's first remedy, from its last healthy checkpoint."""
     run, parent = trial.run, RunDirectory(trial.run.path.with_name(job["parent"]))
-    told = parent.read()
-    recipe = from_data(told["recipe"], str(parent.run))
-    treatment = _treatments(parent, doctor.diagnose(parent.records(), recipe, running=trial.until < 1), recipe, trial)[0]
+    told, treatment = parent.read(), _treatment(parent, trial)
     state, _ = healing.begin(parent, run, treatment, trial.data, trial.device)
     limit = replace(trial.limit, operations=operations(treatment.recipe, trial.data), lost={})
     own = limit.spent(state.record) if state else {}
     lost = {name: told.get(name, 0) - own.get(name, 0) for name in ("steps", "images", "seconds", "flops")}
     run.update(job={**job, "recipe": treatment.recipe.model_dump(mode="json"), "lost": lost})
     return replace(trial, recipe=treatment.recipe, start=state, limit=replace(limit, lost=lost))
+
+
+def _treatment(parent: RunDirectory, trial: Trial) -> healing.Treatment:
+    """The first remedy, judged as its look was: the parent has not ended, whichever rung it is healed for."""
+    recipe = from_data(parent.read()["recipe"], str(parent.run))
+    return _treatments(parent, doctor.diagnose(parent.records(), recipe, running=True), recipe, trial)[0]
 
 
 def _treatments(run: RunDirectory, diagnosis: doctor.Diagnosis, recipe: Recipe, trial: Trial) -> list[healing.Treatment]:

@@ -10,6 +10,7 @@ that tuning decides more than the loss; akiba2019optuna, ask and tell; bergstra2
 from __future__ import annotations
 
 import math
+import shutil
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
@@ -303,12 +304,12 @@ class Search:
             _Open(self.engine, self.engine.slots),
             lambda running: None,  # who watches a race looks for its runs, not for these
         )
+        for tried in entrants:
+            _only(tried.recipe, round_.run(tried.name, 0))
         if stopped := round_.go():
             return stopped
         for (entrant, changes), tried in zip(settings.items(), entrants, strict=True):
             run = round_.run(tried.name, 0)
-            if from_data(run.read()["job"]["recipe"]) != tried.recipe:
-                raise Unusable(f"{run.path}: tried what this version of optuna would not propose; race into a new --out")
             look = dict(known(run, plan.limit, plan.ladder, round_.metric)).get(0)
             asking[entrant.name].tell(look)
             verdict = look.verdict if look else "unknown"
@@ -326,6 +327,14 @@ class Search:
     def _cost(self) -> dict[str, float]:
         told = [RunDirectory(path.parent).read() for path in sorted((self.out / "tune" / "runs").glob("*/run.json"))]
         return {name: round(sum(one.get(name, 0) for one in told), 2) for name in ("seconds", "images", "steps", "flops")}
+
+
+def _only(recipe: Recipe, run: RunDirectory) -> None:
+    """Takes a run of another setting away. What is proposed rests on the results before, and these may be others than last time:
+    what broke off was tried again, the budget has grown, or optuna is of another version.
+    """
+    if run.run.is_file() and from_data(run.read()["job"]["recipe"]) != recipe:
+        shutil.rmtree(run.path)
 
 
 def _changed(entrant: Entrant, changes: Mapping[str, Value]) -> Recipe:
@@ -361,7 +370,7 @@ def tune(
     """Searches ``plan.tune`` settings of every candidate in ``out``/tune, or reads those that were searched before.
 
     Raises:
-        Unusable: The extra is not installed, or runs are there that this version would not make.
+        Unusable: The extra is not installed.
     """
     required()
     if not (out / "data" / "dataset.json").is_file():
