@@ -206,12 +206,23 @@ def test_the_share_of_classes_counts_those_that_the_fakes_are_nearest_to() -> No
 def test_the_top_singular_value_is_approached_from_below() -> None:
     network = nn.Sequential(nn.Linear(64, 128), nn.Conv2d(8, 16, 3), nn.BatchNorm1d(9), nn.ConvTranspose2d(16, 8, 4))
     torch.manual_seed(0)
-    exact = max(float(torch.linalg.svdvals(w.detach().flatten(1))[0]) for w in network.parameters() if w.dim() > 1)
+    weights = [network[0].weight, network[1].weight.flatten(1), network[3].weight.transpose(0, 1).flatten(1)]
+    exact = max(float(torch.linalg.svdvals(w.detach())[0]) for w in weights)
     assert 0.93 * exact <= float(top_singular_value(network)) <= 1.0001 * exact
     with torch.no_grad():
         network[0].weight.copy_(torch.eye(128, 64) + 5 * torch.ones(128, 64) / (128 * 64) ** 0.5)
     exact = float(torch.linalg.svdvals(network[0].weight.detach())[0])
     assert float(top_singular_value(network)) == pytest.approx(exact, rel=1e-3), "where one stands out"
+
+
+def test_the_top_singular_value_of_a_transposed_convolution_is_that_of_one_row_an_output() -> None:
+    layer = nn.ConvTranspose2d(1, 2, 2)
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.weight[0, 0, 0, 0] = layer.weight[0, 1, 0, 1] = (
+            1.0  # two outputs that read other numbers; one row an input: 2 ** 0.5
+        )
+    assert float(top_singular_value(layer)) == pytest.approx(1.0)
 
 
 def test_units_that_never_fire_are_counted() -> None:

@@ -37,6 +37,7 @@ from ganwise.regularizers import (
     spectral_normalization,
     svm_weight,
     weight_clipping,
+    weighted,
 )
 from ganwise.testing import check_regularizer
 from ganwise.train import train
@@ -179,6 +180,24 @@ def test_orthogonal_sums_squared_products_of_different_rows_of_each_weight() -> 
     assert orthogonal(0.3).generator(p) == orthogonal(0.3, player="generator").discriminator(p) == 0
     with pytest.raises(ValueError, match="discriminator or generator"):
         orthogonal(player="both")
+
+
+def test_a_transposed_convolution_has_one_row_for_each_of_its_outputs() -> None:
+    layer = nn.ConvTranspose2d(6, 2, 3).double()
+    p = seen(nn.Identity(), torch.zeros(2, 1), torch.zeros(2, 1), generator=layer)
+    first, second = layer.weight[:, 0].flatten(), layer.weight[:, 1].flatten()
+    torch.testing.assert_close(orthogonal(1.0, player="generator").generator(p), 2 * (first @ second) ** 2, **EXACT)
+
+
+def test_the_scales_and_shifts_of_classes_are_left_out_and_embeddings_that_act_on_features_are_not() -> None:
+    told = Recipe(architecture=choice("dcgan", width=8, latent=8), loss=choice("hinge"), conditioning=choice("projection"))
+    gan = build(told, (1, 8, 8), classes=3)
+    kinds = [{type(layer) for layer, _ in weighted(network)} for network in (gan.generator, gan.discriminator)]
+    assert any(isinstance(layer, nn.Embedding) for layer in gan.generator.modules())
+    assert nn.Embedding not in kinds[0]
+    assert nn.Embedding in kinds[1]
+    for network in (gan.generator, gan.discriminator):
+        assert all(rows.dim() == 2 and rows.numel() == layer.weight.numel() for layer, rows in weighted(network))
 
 
 def test_orthogonal_reads_equalized_weights_as_they_act() -> None:

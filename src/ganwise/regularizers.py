@@ -15,6 +15,7 @@ from torch.nn.functional import normalize, relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganwise.networks.convolution import differentiated_twice
+from ganwise.networks.labels import ConditionalBatchNorm
 from ganwise.networks.mlp import Maxout
 from ganwise.networks.stylegan2 import Rectify
 from ganwise.objective import Objective, Part, Pass, Signals, lazy, nothing
@@ -103,11 +104,17 @@ def spectral_normalization(discriminator: nn.Module) -> None:
 
 
 def weighted(network: nn.Module) -> Iterator[tuple[nn.Module, Tensor]]:
-    """Layers with a matrix as their weight, and that weight as it acts: convolutions, linear layers, embeddings of classes."""
+    """Layers with a matrix as their weight, and that matrix as it acts, one row an output.
+
+    Those are linear layers, convolutions and embeddings of classes, but not the scales and shifts of a conditional normalization:
+    these multiply and add number by number, and no matrix product is taken with them.
+    """
+    tables = {table for m in network.modules() if isinstance(m, ConditionalBatchNorm) for table in (m.scale, m.shift)}
     for module in network.modules():
         weight = getattr(module, "weight", None)
-        if isinstance(weight, Tensor) and weight.dim() > 1:
-            yield module, weight
+        if isinstance(weight, Tensor) and weight.dim() > 1 and module not in tables:
+            inputs_first = isinstance(module, nn.ConvTranspose2d)
+            yield module, (weight.transpose(0, 1) if inputs_first else weight).flatten(1)
 
 
 def orthogonal(weight: Number = 1e-4, player: str = "discriminator") -> Objective:
@@ -117,7 +124,7 @@ def orthogonal(weight: Number = 1e-4, player: str = "discriminator") -> Objectiv
     """
 
     def penalty(network: nn.Module) -> Tensor:
-        return torch.stack([coherence(weight.flatten(1)) for _, weight in weighted(network)]).sum()
+        return torch.stack([coherence(matrix) for _, matrix in weighted(network)]).sum()
 
     if player == "discriminator":
         return Objective(lambda p: at(weight, p.step) * penalty(p.discriminator))

@@ -95,7 +95,7 @@ def top_singular_value(network: nn.Module) -> Tensor:
 
     Source: miyato2018sngan, appendix A (the power method).
     """
-    found = [_norm(weight.detach().flatten(1).float()) for _, weight in weighted(network)]
+    found = [_norm(matrix.detach().float()) for _, matrix in weighted(network)]
     return torch.stack(found).max() if found else torch.tensor(math.nan)
 
 
