@@ -195,6 +195,46 @@ def test_sub_folders_are_classes(tmp_path: Path) -> None:
     assert np.bincount(data.labels).tolist() == [40, 40]
 
 
+def stray(data: Dataset) -> list[str]:
+    return [trouble.what for trouble in data.troubles if trouble.severity == "warning"]
+
+
+def test_a_picture_beside_the_class_folders_has_no_label_and_is_told(tmp_path: Path) -> None:
+    for name in ("dog", "cat"):
+        folder_of(tmp_path / "pets" / name, noise(40, 16, 16, 3))
+    folder_of(tmp_path / "pets", noise(2, 16, 16, 3))
+    data = load(tmp_path / "pets")
+    assert data.classes == ("cat", "dog")
+    assert [int((data.labels == label).sum()) for label in (-1, 0, 1)] == [2, 40, 40]
+    assert stray(data) == ["2 images lie outside of the class folders: 2 have no label"]
+    (tmp_path / "wrapped").mkdir()
+    (tmp_path / "pets").rename(tmp_path / "wrapped" / "pets")
+    assert load(tmp_path / "wrapped").classes == ("cat", "dog")
+
+
+def test_a_picture_beside_the_folders_of_a_split_is_left_out_and_told(tmp_path: Path) -> None:
+    for part, n in (("train", 40), ("test", 30)):
+        for name in ("dog", "cat"):
+            folder_of(tmp_path / "pets" / part / name, noise(n, 16, 16, 3))
+    whole = load(tmp_path / "pets")
+    folder_of(tmp_path / "pets", noise(1, 16, 16, 3))
+    data = load(tmp_path / "pets")
+    assert stray(data) == ["1 images lie outside of the class folders: 1 were skipped"]
+    assert data.content == whole.content
+    folder_of(tmp_path / "pets" / "train", noise(1, 16, 16, 3))
+    data = load(tmp_path / "pets")
+    assert (data.classes, len(data.split.test), (data.labels < 0).sum()) == (("cat", "dog"), 60, 1)
+    assert stray(data) == ["2 images lie outside of the class folders: 1 were skipped and 1 have no label"]
+
+
+def test_pictures_of_which_most_lie_in_no_folder_have_no_classes(tmp_path: Path) -> None:
+    folder_of(tmp_path / "a", noise(50, 16, 16, 3))
+    for name in ("old", "new"):
+        folder_of(tmp_path / "a" / name, noise(20, 16, 16, 3))
+    data = load(tmp_path / "a")
+    assert (data.classes, stray(data)) == ((), [])
+
+
 def test_hidden_files_and_resource_forks_are_ignored(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "a", noise(70, 16, 16))
     (folder / ".hidden.png").write_bytes(b"x")
@@ -327,6 +367,23 @@ def test_pixels_of_other_ranges_become_bytes_and_it_is_said(tmp_path: Path, numb
     assert said in data.troubles[0].what
 
 
+@pytest.mark.parametrize("off", [{"high": 1.0000001}, {"low": -1e-8}, {"low": -0.0009, "high": 1.0009}])
+def test_floats_a_rounding_error_beyond_0_and_1_are_no_floats_of_minus_1_to_1(off: dict[str, float]) -> None:
+    images = noise(70, 16, 16, 3)
+    images[0, 0, :2, 0] = 0, 255
+    floats = images / 255
+    floats[0, 0, :2, 0] = off.get("low", 0.0), off.get("high", 1.0)
+    assert np.array_equal(load(floats).values, images)
+
+
+def test_parts_of_different_dtypes_are_refused_with_both(tmp_path: Path) -> None:
+    images = noise(70, 16, 16)
+    text = refusal(npz(tmp_path / "a.npz", x_train=images, x_test=(images / 255).astype(np.float32)))
+    assert "'x_train' holds uint8 and 'x_test' float32; save them with one dtype" in text
+    floats = npz(tmp_path / "b.npz", x_train=images / 255, x_test=(images / 255).astype(np.float32))
+    assert len(load(floats)) == 140
+
+
 def test_pixels_of_an_unknown_range_are_refused(tmp_path: Path) -> None:
     assert "range from" in refusal(npz(tmp_path / "a.npz", x=RNG.normal(0, 9, (70, 16, 16))))
 
@@ -408,7 +465,7 @@ def test_idx_files_keep_the_official_test_part(tmp_path: Path, ending: str) -> N
     data = load(folder)
     assert data.shape == (1, 28, 28)
     assert sorted(map(bytes, data.part("test"))) == sorted(map(bytes, test))
-    assert len(data.split.validation) == 10
+    assert len(data.split.validation) == 25
     assert len(data.classes) == 10
     assert len(load(folder / f"train-images-idx3-ubyte{ending}")) == 100
     assert len(load(folder / "train")) == 100

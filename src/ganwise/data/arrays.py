@@ -129,12 +129,22 @@ def read_arrays(where: str, pieces: Sequence[Piece], size: int | None) -> Readin
     for samples in (piece.samples for piece in pieces):
         if samples.dtype.kind not in "biuf":
             raise Unusable(f"{where}: array '{samples.name}' has the dtype {samples.dtype}; numbers are needed")
+    _one_dtype(where, [piece.samples for piece in pieces])
     convert = read_images if len(shapes.pop()) in (2, 3) else read_vectors
     values, troubles, seen = convert(where, [piece.samples for piece in pieces], size)
     labels, classes = _labels(where, pieces, len(values))
     parts = np.repeat([p.part for p in pieces], [p.samples.shape[0] for p in pieces]).astype(np.int8)
     given = parts if len(pieces) > 1 and TRAIN in parts else None
     return Reading(values, labels, classes, given, troubles, seen)
+
+
+def _one_dtype(where: str, rows: Sequence[Rows]) -> None:
+    """Bytes beside floats in [0, 1] are no data of one scale, and nobody can tell which of the two was meant."""
+    first = rows[0]
+    for other in rows[1:]:
+        if other.dtype != first.dtype and not first.dtype.kind == other.dtype.kind == "f":
+            both = f"'{first.name}' holds {first.dtype} and '{other.name}' {other.dtype}"
+            raise Unusable(f"{where}: {both}; save them with one dtype and in one range")
 
 
 def _labels(where: str, pieces: Sequence[Piece], n: int) -> tuple[Index, tuple[str, ...]]:
@@ -200,7 +210,8 @@ def _byte_scale(where: str, rows: Sequence[Rows]) -> tuple[Callable[[Array], Arr
         return (lambda block: block), ()
     low, high = _range(where, rows)
     floats = rows[0].dtype.kind == "f"
-    if low >= 0 and high <= 1:
+    slack = 0.001 if floats else 0.0  # what arithmetic leaves: resizing ends in 1.0000001
+    if low >= -slack and high <= 1 + slack:
         return partial(_stretch, low=0.0, high=1.0), _converted(where, "[0, 1]" if floats else "0 and 1")
     if floats and low >= -1.001 and high <= 1.001:
         return partial(_stretch, low=-1.0, high=1.0), _converted(where, "[-1, 1]")

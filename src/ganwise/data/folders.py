@@ -160,13 +160,15 @@ def read_pictures(source: Pictures, size: int | None) -> Reading:
     if not kept:
         raise _all_corrupt(source, corrupt)
     gray = images.drop_equal_channels(values)
-    labels, classes, parts = layout(kept, strip_wrapper=source.where.endswith(".zip"))
-    heads = {name: heads[name] for name in kept}
+    found = layout(kept, strip_wrapper=source.where.endswith(".zip"))
+    gray = gray if len(found.kept) == len(gray) else gray[found.kept]
+    heads = {kept[row]: heads[kept[row]] for row in found.kept}
     cropped = sum(h.width != h.height for h in heads.values())
     transparent = sum(h.transparent for h in heads.values())
     troubles += images.shape_troubles(source.where, cropped, transparent, gray.shape != values.shape)
+    troubles += _stray_troubles(source.where, found.strays, len(kept) - len(found.kept))
     troubles += _corrupt_troubles(source.where, corrupt, len(kept))
-    return Reading(gray, labels, classes, parts, troubles, _seen(source, heads, side, len(corrupt)))
+    return Reading(gray, found.labels, found.classes, found.parts, troubles, _seen(source, heads, side, len(corrupt)))
 
 
 def _headers(source: Pictures, corrupt: list[tuple[str, str]]) -> dict[str, Header]:
@@ -206,27 +208,53 @@ def _decode_all(
     return values[: len(kept)], kept
 
 
-def layout(names: list[str], strip_wrapper: bool = False) -> tuple[Index, tuple[str, ...], npt.NDArray[np.int8] | None]:
-    """Labels, class names and the user's split from the folders that pictures lie in."""
-    folders = [PurePosixPath(name).parts[:-1] for name in names]
-    tops = {folder[:1] for folder in folders}
-    # one folder around everything says nothing, unless it is the only class that there is
-    if len(tops) == 1 and tops != {()} and (strip_wrapper or all(len(folder) > 1 for folder in folders)):
-        folders = [folder[1:] for folder in folders]
-    parts = None
-    tops_lower = {folder[0].lower() if folder else "" for folder in folders}
-    if tops_lower <= PART_FOLDERS.keys():
-        part_of_row = np.array([PART_FOLDERS[folder[0].lower()] for folder in folders], np.int8)
-        folders = [folder[1:] for folder in folders]
-        parts = part_of_row if TRAIN in part_of_row and len(np.unique(part_of_row)) > 1 else None
-    trained = [f for i, f in enumerate(folders) if parts is None or parts[i] == TRAIN]
-    if not all(trained):
-        return *unlabeled(len(names)), parts
+class Layout(NamedTuple):
+    """What folders say of their pictures: labels and parts of the rows in ``kept``, and how many lie where none is told."""
+
+    kept: list[int]
+    labels: Index
+    classes: tuple[str, ...]
+    parts: npt.NDArray[np.int8] | None
+    strays: int
+
+
+def layout(names: list[str], strip_wrapper: bool = False) -> Layout:
+    """Labels, class names and the user's split from the folders that pictures lie in.
+
+    Where most lie in folders, the others have no label, and beside the folders of a split no part: those are not kept.
+    """
+    folders = _unwrapped([PurePosixPath(name).parts[:-1] for name in names], strip_wrapper)
+    kept, parts = list(range(len(names))), None
+    inside = [row for row in kept if folders[row]]
+    if 2 * len(inside) > len(names) and all(folders[row][0].lower() in PART_FOLDERS for row in inside):
+        part_of_row = np.array([PART_FOLDERS[folders[row][0].lower()] for row in inside], np.int8)
+        if TRAIN in part_of_row and len(np.unique(part_of_row)) > 1:
+            kept, parts = inside, part_of_row
+        folders = [folders[row][1:] for row in kept]
+    labels, classes, strays = _classes(folders, parts)
+    return Layout(kept, labels, classes, parts, strays + len(names) - len(kept))
+
+
+def _unwrapped(folders: list[tuple[str, ...]], strip_wrapper: bool) -> list[tuple[str, ...]]:
+    """Without the one folder around everything: it says nothing, unless it is the only class that there is."""
+    tops = {folder[0] for folder in folders if folder}
+    deep = [folder for folder in folders if len(folder) > 1]
+    several = 2 * len(deep) > len(folders) and len({folder[1] for folder in deep}) > 1
+    wraps = several or (len(deep) == len(folders)) or (strip_wrapper and all(folders))
+    return [folder[1:] for folder in folders] if len(tops) == 1 and wraps else folders
+
+
+def _classes(folders: list[tuple[str, ...]], parts: npt.NDArray[np.int8] | None) -> tuple[Index, tuple[str, ...], int]:
+    """Labels, class names, and how many training pictures lie outside of the class folders; no classes where most do."""
+    trained = [folder for i, folder in enumerate(folders) if parts is None or parts[i] == TRAIN]
+    outside = sum(not folder for folder in trained)
     found = {folder[0] for folder in folders if folder}
+    if outside and (2 * outside >= len(trained) or len(found) < 2):
+        return *unlabeled(len(folders)), 0
     classes = tuple(sorted(found, key=int) if all(name.isdecimal() for name in found) else sorted(found))
     number = {name: i for i, name in enumerate(classes)}
     labels = np.array([number[folder[0]] if folder else -1 for folder in folders], np.int64)
-    return labels, classes, parts
+    return labels, classes, outside
 
 
 def _progress(says: str, items: list[T], each: int = 1) -> Iterable[T]:
@@ -249,6 +277,15 @@ def _all_corrupt(source: Pictures, corrupt: list[tuple[str, str]]) -> Unusable:
     name, reason = corrupt[0]
     n = len(corrupt)
     return Unusable(f"{source.where}: none of the {n} images can be read (the first, {name}: {reason}); save them again")
+
+
+def _stray_troubles(where: str, strays: int, skipped: int) -> tuple[Trouble, ...]:
+    if not strays:
+        return ()
+    counts = {"were skipped": skipped, "have no label": strays - skipped}
+    which = " and ".join(f"{count} {became}" for became, count in counts.items() if count)
+    what = f"{strays} images lie outside of the class folders: {which}"
+    return (Trouble("warning", what, where, "move them into the folders that they belong to, or remove them"),)
 
 
 def _corrupt_troubles(where: str, corrupt: list[tuple[str, str]], kept: int) -> tuple[Trouble, ...]:
