@@ -14,10 +14,10 @@ _ERASED = Fit(
 )
 _TWICE_MOVED = Fit(
     "augmentation",
-    ("diffaugment",),
+    ("diffaugment", "ada"),
     False,
     "the augmentation draws anew in each look, so that the term would punish its noise and not the change that it means",
-    ("zhang2020consistency", "zhao2020diffaugment"),
+    ("zhang2020consistency", "zhao2020diffaugment", "karras2020ada"),
 )
 _MOVES_IMAGES = Fit(
     "architecture",
@@ -160,6 +160,7 @@ REGULARIZERS: dict[str, Entry] = {
         formula="D: discriminator E(D(G(z)) - D(G(z')))^2    G: -generator E(G(z) - G(z'))^2,  z' = z + N(0, sigma^2)",
         options={"discriminator": 20.0, "generator": 0.5, "sigma": 0.05},
         traits=_traits(player="both"),
+        fits=(_TWICE_MOVED,),
     ),
     "lecam": Entry(
         "Keeps scores near the moving average of the other side, for small data sets.",
