@@ -225,6 +225,17 @@ def test_a_controller_is_kept_with_its_loss_and_reset_with_another(digits: Datas
         assert float(grafted.tensors["part0.k"]) == expected
 
 
+def test_a_memory_without_momentum_is_none_for_rmsprop_with_it(digits: Dataset) -> None:
+    without = small(**{f"schedule.{player}.name": "rmsprop" for player in ("discriminator", "generator")})
+    state = trained(without, digits)
+    gan = build(change(without, {"schedule.generator.momentum": 0.5}), digits.shape)
+    grafted, kept = graft(state, gan, same_loss=True)
+    assert kept == "weights, the optimizer's memory of the discriminator"
+    assert grafted is not None
+    (record,) = train(gan, digits, steps=40, start=grafted)
+    assert record.step == 40
+
+
 def test_the_verb_says_what_it_changed_and_exits_by_whether_it_cured(
     sick: RunDirectory, tmp_path: Path, call: Callable[..., Answer]
 ) -> None:

@@ -14,7 +14,7 @@ from ganwise import ramp, recipe
 from ganwise.augmentations import AdaptiveAugment
 from ganwise.build import GAN, build
 from ganwise.build.gan import numbers
-from ganwise.catalog import choice
+from ganwise.catalog import choice, named
 from ganwise.cli.runs import read_recipe
 from ganwise.controllers import Plateau
 from ganwise.data import load
@@ -90,6 +90,18 @@ def test_ramps_survive_json_and_hash_alike() -> None:
 def test_a_ramp_that_leaves_its_range_is_refused(rates: dict[str, float | str]) -> None:
     with pytest.raises(ValidationError, match=r"leaves the range|never moves|neither"):
         Optimizer(**rates)
+
+
+def test_momentum_that_rmsprop_would_have_no_room_for_is_refused_in_one_line_and_one_that_begins_above_zero_trains() -> None:
+    made = change(named("wgan"), {"architecture.width": 8, "schedule.batch": 8, "schedule.boost.steps": 0})
+    path = "schedule.generator.momentum"
+    with pytest.raises(Unusable, match="begin above 0") as refusal:
+        change(made, {path: "0 -> 0.5 linear 10"})
+    assert "\n" not in str(refusal.value)
+    data = load("ring")
+    for momentum in ("0.01 -> 0.5 linear 10", "0.5 -> 0 linear 2"):
+        gan = build(change(made, {path: momentum}), data.shape)
+        assert list(train(gan, data, steps=3))[-1].step == 3
 
 
 def test_a_ramp_is_set_on_the_command_line() -> None:

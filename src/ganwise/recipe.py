@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
 from ganwise import ramp
 from ganwise.types import Unusable, Value
@@ -60,7 +60,8 @@ Share = Annotated[float | str, _within(0.0, 1.0)]
 class Optimizer(Frozen):
     """How one player's weights move. ``momentum`` is read by sgd and rmsprop, the betas by adam.
 
-    Each number may be a ramp over this player's updates: ``"2e-4 -> 0 linear 50000"``.
+    Each number may be a ramp over this player's updates: ``"2e-4 -> 0 linear 50000"``. A ramp of rmsprop's momentum begins above
+    0: torch makes room for it at the first update or never.
     """
 
     name: Literal["adam", "rmsprop", "sgd"] = "adam"
@@ -68,6 +69,14 @@ class Optimizer(Frozen):
     beta1: Share = 0.5
     beta2: Share = 0.999
     momentum: Share = 0.0
+
+    @model_validator(mode="after")
+    def _begins_with_its_momentum(self) -> Optimizer:
+        if self.name == "rmsprop" and ramp.at(self.momentum, 0) == 0 < ramp.ends(self.momentum)[1]:
+            raise ValueError(
+                f"momentum {self.momentum}: rmsprop has it from its first update on or never; begin above 0, as at 0.01"
+            )
+        return self
 
 
 class Boost(Frozen):

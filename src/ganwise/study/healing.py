@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ganwise import checkpoint, doctor
+from ganwise import checkpoint, doctor, ramp
 from ganwise.artifacts import RunDirectory, append_row, rows
 from ganwise.build import GAN, build
 from ganwise.checkpoint import State
@@ -92,6 +92,8 @@ def _remembers(state: State, gan: GAN, player: str) -> bool:
     keys = {name.partition(".")[2] for name in flat}
     wanted = {"adam": {"step", "exp_avg", "exp_avg_sq"}, "rmsprop": {"step", "square_avg"}, "sgd": {"momentum_buffer"}}
     settings = getattr(gan.recipe.schedule, player)
+    if settings.name == "rmsprop" and ramp.ends(settings.momentum)[1] > 0:
+        wanted["rmsprop"].add("momentum_buffer")
     weights = list(getattr(gan, player).parameters())
     shapes = [(row, value.shape) for name, value in flat.items() for row, _, key in [name.partition(".")] if key not in ("step",)]
     fits = all(int(row) < len(weights) and shape == weights[int(row)].shape for row, shape in shapes)
