@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from math import isfinite, isinf, isnan, nan
+from math import isinf, isnan, nan
 from typing import Any, NamedTuple
 
 from ganwise.doctor.columns import PARTS, SIGNALS, counter, guess
+from ganwise.doctor.places import IMAGES, Places
 from ganwise.recipe import Recipe
 from ganwise.types import Record, Score, Unusable
 
@@ -16,7 +17,6 @@ KEPT = 8192
 averages and lasting signs stay; a spike between two kept values is not seen. Values that are not finite are never left out."""
 PASSED = 2  # blank cells at the end of a column that may be rows of another kind, as an evaluation's
 COLUMNS = 512  # different names; a file with more is no table of numbers
-IMAGES = 32  # in a batch, where a log counts images alone
 METRICS = ("fid", "kid", "sliced_wasserstein")
 
 
@@ -84,11 +84,13 @@ class Column:
         self.low, self.high = float("inf"), float("-inf")
         self.infinite: tuple[int, float] | None = None
         self.nans, self.blanks = Gaps(), Gaps()
+        self.last = -1
 
     def add(self, step: int, value: float | None) -> None:
         if value is None:
             self.blanks.add(step)
             return
+        self.last = step
         if isnan(value):
             self.nans.add(step)
             return
@@ -98,6 +100,8 @@ class Column:
         if isinf(value):
             self.infinite = self.infinite or (step, value)
             return
+        if self.infinite and self.infinite[0] == step:
+            self.infinite = None
         self.low, self.high = min(self.low, value), max(self.high, value)
         if self.count % self.stride == 0:
             self.kept.append((step, value))
@@ -107,7 +111,9 @@ class Column:
 
     def forget(self, step: int) -> None:
         """Takes back what lies at or after a step: the run went on from an earlier checkpoint."""
-        self.kept = [pair for pair in self.kept if pair[0] < step]
+        self.last = min(self.last, step - 1)
+        while self.kept and self.kept[-1][0] >= step:
+            self.kept.pop()
         if self.infinite and self.infinite[0] >= step:
             self.infinite = None
         self.nans.forget(step)
@@ -139,18 +145,14 @@ class Gatherer:
     format: str
     told: Mapping[str, str] = field(default_factory=dict)
     columns: dict[str, Column] = field(default_factory=dict)
-    counters: dict[str, str] = field(default_factory=dict)  # kind of counter -> column
-    kinds: dict[str, str] = field(default_factory=dict)  # column -> what it counts, if anything
     ignored: dict[str, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     rows: int = 0
     loss: str = ""
-    batch: int = 0  # images in one, where the log says so
-    last: float = -1.0
-    offset: float = 0.0
-    epoch: float = -1.0
+    places: Places = field(init=False)
 
     def __post_init__(self) -> None:
+        self.places = Places(self.told)
         if unknown := [name for name in self.told if name not in (*SIGNALS, *PARTS, "step", "epoch")]:
             raise Unusable(f"--map {unknown[0]}=...: the doctor has no such signal; it knows step, epoch, {', '.join(SIGNALS)}")
 
@@ -161,9 +163,21 @@ class Gatherer:
         if not useful:
             return
         self.rows += 1
-        at = self._step(row) if step is None else step
-        for name in useful:
-            self.columns[name].add(at, row[name])
+        cells = [(self.columns[name], row[name]) for name in useful]
+        lasts = [column.last for column, value in cells if value is not None]
+        at = self.places.place(row, self.rows, lasts) if step is None else step
+        if self.places.back:
+            self._forget(at, *self.columns.values())
+        for column, value in cells:
+            if at < column.last:
+                self._forget(at, column)
+            column.add(at, value)
+
+    def _forget(self, step: int, *columns: Column) -> None:
+        """The run, or what is logged beside it, has gone back to an earlier checkpoint."""
+        for column in columns:
+            column.forget(step)
+        self.notes["the step went back: of what was run twice, the later counts"] = None
 
     def needs(self, name: str) -> bool:
         """Whether a column is read: it holds a signal, or counts."""
@@ -174,47 +188,15 @@ class Gatherer:
             return True
         if name in self.ignored:
             return False
-        if name in self.told.values():
-            used = name not in (self.told.get("step"), self.told.get("epoch"))
-        else:
-            used = not counter(name) and guess(name) is not None
+        if name in self.places.told.values():
+            return False
+        used = name in self.told.values() or (not counter(name) and guess(name) is not None)
         if used and len(self.columns) < COLUMNS:
             self.columns[name] = Column()
             return True
         if not counter(name) and len(self.ignored) < COLUMNS:
             self.ignored[name] = None
         return False
-
-    def _step(self, row: Mapping[str, float | None]) -> int:
-        """The row's place in the run, from whatever counts in it; the number of the row where nothing does."""
-        told = {kind: row[name] for kind in ("step", "epoch") if (name := self.told.get(kind)) in row and name is not None}
-        for name in row:
-            kind = self.kinds.get(name)
-            if kind is None:
-                kind = self.kinds[name] = counter(name)
-            if kind and kind not in self.told:
-                told.setdefault(kind, row[name])
-                self.counters.setdefault(kind, name)
-        found = {kind: value for kind, value in told.items() if value is not None and isfinite(value)}
-        epoch = found.get("epoch", self.epoch)
-        if "kimg" in found and "step" not in found:
-            return round(found["kimg"] * 1000 / (self.batch or IMAGES))
-        inner = found.get("step", found.get("batch"))
-        if inner is None:
-            return round(epoch) if "epoch" in found else self.rows
-        if inner < self.last:
-            self._back(inner, epoch > self.epoch or ("step" not in found and "epoch" not in found))
-        self.last, self.epoch = inner, epoch
-        return round(self.offset + inner)
-
-    def _back(self, inner: float, next_epoch: bool) -> None:
-        """The counter has gone back: to the next epoch's first batch, or to an earlier checkpoint."""
-        if next_epoch:
-            self.offset += self.last + 1 - min(inner, 1)
-            return
-        for column in self.columns.values():
-            column.forget(round(self.offset + inner))
-        self.notes["the step went back: of what was run twice, the later counts"] = None
 
     def finish(self) -> Log:
         """The records.
@@ -223,7 +205,7 @@ class Gatherer:
             Unusable: No row held a number that means something to the doctor.
         """
         for signal, name in self.told.items():
-            if name not in self.columns and name not in self.ignored and signal not in ("step", "epoch"):
+            if name not in (self.places.counters.values() if signal in self.places.told else {**self.columns, **self.ignored}):
                 there = ", ".join([*self.columns, *self.ignored][:12]) or "none"
                 raise Unusable(f"{self.path}: --map {signal}={name}: no such column; columns: {there}")
         chosen = self._choose()
@@ -244,13 +226,12 @@ class Gatherer:
 
     def _count(self, mapping: dict[str, str]) -> bool:
         """Adds what steps are to the mapping; whether they are something coarser than updates."""
-        kinds = {kind: self.told.get(kind, self.counters.get(kind, "")) for kind in ("step", "batch", "kimg", "epoch")}
-        kind = next((kind for kind, name in kinds.items() if name), "")
-        mapping["step"] = kinds.get(kind, "") or ("row" if self.format not in ("tensorboard",) else "step")
-        if kind == "batch" and kinds["epoch"]:
-            mapping["step"] = f"{kinds['epoch']}, {kinds['batch']}"
+        kind, name = self.places.named()
+        mapping["step"] = name or ("row" if self.format not in ("tensorboard",) else "step")
         if kind == "kimg":
-            self.notes[f"counts images: a step is {self.batch or IMAGES} of them"] = None
+            self.notes[f"counts images: a step is {self.places.batch or IMAGES} of them"] = None
+        if kind == "epoch" and self.places.shared:
+            self.notes["several rows share an epoch: rows are counted; name a counter with --map step=COLUMN"] = None
         if not kind and self.format != "tensorboard":
             self.notes["no column counts steps: rows are counted; name one with --map step=COLUMN"] = None
         return kind == "epoch" or (not kind and self.format != "tensorboard")

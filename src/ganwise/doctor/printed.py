@@ -9,6 +9,7 @@ _PAIR = re.compile(r"""["']?(?P<name>[A-Za-z_][\w.()/ -]*?)["']?\s*[:=]\s*(?P<va
 _ASIDE = re.compile(r"[(<\[](?=[^()<>\[\]]*[:=])([^()<>\[\]]*)[)>\]]")  # (Step: 2000, Using test moments)
 _COUNT = r"(\d{1,3}(?:,\d{3})+|\d+)"
 _EPOCH = re.compile(r"\bepochs?\b\W{0,3}?\[?\s*" + _COUNT, re.IGNORECASE)
+_HEADER = re.compile(r"(?:[\W\d_]|info|start(?:ing)?)*epoch\b\W{0,3}" + _COUNT + r"(?:\s*(?:/|of)\s*\d+)?[\W_]*", re.IGNORECASE)
 _INNER = re.compile(r"\b(batch|step|iter|iters|iteration)\b\W{0,3}?\[?\s*" + _COUNT, re.IGNORECASE)
 _TENSOR = re.compile(r"tensor\(\[?([^,()\]]+)[^()]*\)")
 _BARE = re.compile(r"\b(?P<name>\w*loss\w*|err[DG]|FID|KID)\s+(?P<value>" + NUMBER + ")", re.IGNORECASE)
@@ -64,7 +65,10 @@ def _learned(form: str, count: int) -> list[tuple[str, int]]:
 
 
 def row(line: str) -> dict[str, float]:
-    """The numbers of a line by their names, with ``epoch``, ``batch`` or ``step`` where it counts; empty where it has none."""
+    """The numbers of a line by their names, with ``epoch``, ``batch`` or ``step`` where it counts; empty where it has none.
+
+    An epoch that stands alone is given alone: what follows belongs to it.
+    """
     line = _TENSOR.sub(r"\1", spelled(line))
     found = {name: float(value) for name, value in _NAMED.findall(line)}
     for piece in _pieces(line):
@@ -74,6 +78,8 @@ def row(line: str) -> dict[str, float]:
                 found.setdefault(name, float(match["value"]))
     for match in _BARE.finditer(line):
         found.setdefault(match["name"], float(match["value"]))
+    if not found and (header := _HEADER.fullmatch(line)):
+        return {"epoch": _whole(header[1])}
     return {**_counters(line), **found} if found else {}
 
 

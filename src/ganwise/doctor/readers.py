@@ -111,7 +111,7 @@ def _json_lines(path: Path, told: Mapping[str, str]) -> Log:
     """One JSON object a line, nested as may be: StyleGAN writes ``{"Loss/D/loss": {"mean": ...}}``."""
     style = path.name == "stats.jsonl"
     gatherer = Gatherer(str(path), "StyleGAN stats.jsonl" if style else "JSON lines", told)
-    gatherer.batch = _batch(path.parent) if style else 0
+    gatherer.places.batch = _batch(path.parent) if style else 0
     broken = 0
     for line in lines(path):
         try:
@@ -241,7 +241,10 @@ def _text(path: Path, told: Mapping[str, str]) -> Log:
     """What a script has printed: any line with names and numbers."""
     gatherer, parser = Gatherer(str(path), "printed losses", told), Parser()
     for line in lines(path):
-        if row := parser.row(line.replace("\0", "").replace("\1", "")):
+        row = parser.row(line.replace("\0", "").replace("\1", ""))
+        if row.keys() == {"epoch"}:
+            gatherer.places.hear(row["epoch"])
+        elif row:
             gatherer.add(row)
         if not gatherer.loss and (said := LOSS_SAID.search(line)):
             gatherer.loss = _kind(said[1])
