@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import Answer
 
+from ganwise.catalog import LOSSES
 from ganwise.cli import advise, ask, runs
 from ganwise.knowledge import rules
 from ganwise.select import Advice, Application, select
@@ -338,6 +339,24 @@ def test_a_rule_of_the_user_s_own_counts(call: Callable[..., Answer], tmp_path: 
     (tmp_path / "ours.toml").write_text(RULE)
     found = call("select", "digits", "--rules", "ours.toml", "--explain", "lsgan", "--json").json["explain"]
     assert [(r["rule"], r["points"]) for r in found[0]["reasons"] if r["rule"] == "ours"] == [("ours", 4.0)]
+
+
+def test_rules_that_leave_nothing_are_refused_with_the_one_that_takes_most(call: Callable[..., Answer], tmp_path: Path) -> None:
+    every = ", ".join(f'"loss.{name}"' for name in LOSSES)
+    all_out = RULE.replace('prefers = ["loss.least-squares"]', f"rules_out = [{every}]")
+    (tmp_path / "all.toml").write_text(all_out)
+    kept = [f"--without={rule.name}" for rule in rules() if "keeps" in rule.effects]
+    refused = call("select", "digits", "--rules", "all.toml", *kept)
+    assert (refused.status, refused.out) == (2, "")
+    assert "no GAN is left: ours excludes" in refused.err
+    silent = call("select", "digits", *(f"--without={rule.name}" for rule in rules()))
+    assert (silent.status, len(silent.err.splitlines())) == (2, 1)
+
+
+def test_needs_in_a_list_of_lists_are_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('want = [["diversity"]]')
+    with pytest.raises(Unusable, match=r"a\.toml: want\.0 = \['diversity'\]: input should be a valid string"):
+        read_file(tmp_path / "a.toml")
 
 
 # what-ifs

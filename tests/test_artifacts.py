@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from ganwise.artifacts import RunDirectory, append_row, claim, read_json, sha256, to_json, write_bytes, write_json
+from ganwise import report
+from ganwise.artifacts import RunDirectory, append_row, claim, read_json, rows, sha256, to_json, write_bytes, write_json
 from ganwise.types import Record, Score, Unusable
+
+GOLDEN = Path(__file__).parent / "golden" / "format-1" / "run"
 
 
 def test_a_file_is_replaced_whole_and_nothing_stays_beside_it(tmp_path: Path) -> None:
@@ -34,6 +39,15 @@ def test_json_is_strict_and_what_is_not_finite_reads_back_as_a_number() -> None:
     assert [float(v) for v in told["values"]] == [1.5, float("inf")]
     assert told["score"]["value"] == "nan"
     assert told["score"]["yardsticks"] == {"real": 1.0}
+
+
+def test_a_name_that_is_no_utf_8_is_written_as_json_and_reads_back_as_itself(tmp_path: Path) -> None:
+    name = os.fsdecode(b"f\xe9tes \\ \xc3\xa9t\xc3\xa9")
+    write_json(tmp_path / "a.json", {"source": name, name: 1})
+    assert read_json(tmp_path / "a.json") == {"source": name, name: 1}
+    append_row(tmp_path / "a.jsonl", {"source": name})
+    append_row(tmp_path / "a.jsonl", {"source": "plain"})
+    assert [row["source"] for row in rows(tmp_path / "a.jsonl")] == [name, "plain"]
 
 
 @pytest.mark.parametrize(("content", "says"), [(b"{", "not JSON"), (b"[]", "one JSON object"), (b"\xff\xfe\x00", "not JSON")])
@@ -96,3 +110,11 @@ def test_records_survive_a_kill_in_the_middle_of_a_line(tmp_path: Path) -> None:
 def test_a_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     assert sha256(tmp_path / "file").startswith("ba7816bf8f01cfea")  # FIPS 180-2, appendix B.1
+
+
+def test_pages_about_data_whose_name_is_no_utf_8_can_be_written(tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(GOLDEN, copy)
+    run = RunDirectory(copy)
+    run.update(data=run.read()["data"] | {"name": os.fsdecode(b"f\xe9tes")})
+    assert "f?tes" in report.write(copy).read_text(encoding="utf-8")

@@ -486,6 +486,24 @@ def csv_of(path: Path, rows: list[str]) -> Path:
     return path
 
 
+@pytest.mark.parametrize("header", [b"{'descr': '|u1', 'fortran_order'", b"{'descr': '''", b"  {'a'\n      'b': 1"])
+def test_a_damaged_header_of_an_array_is_refused(tmp_path: Path, header: bytes) -> None:
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", 118) + header.ljust(117) + b"\n" + bytes(640)
+    (tmp_path / "a.npy").write_bytes(content)
+    assert "a.npy: damaged" in refusal(tmp_path / "a.npy")
+    with zipfile.ZipFile(tmp_path / "b.npz", "w") as archive:
+        archive.writestr("x.npy", content)
+    assert "b.npz: damaged" in refusal(tmp_path / "b.npz")
+
+
+def test_a_zip_with_a_damaged_name_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("\u00e9.png", b"x")
+    damaged = (tmp_path / "a.zip").read_bytes().replace("\u00e9".encode(), b"\xc3\xff")
+    (tmp_path / "a.zip").write_bytes(damaged)
+    assert "a.zip: not a readable zip" in refusal(tmp_path / "a.zip")
+
+
 def test_a_csv_is_read_with_and_without_header_and_labels(tmp_path: Path) -> None:
     values = RNG.normal(size=(70, 3)).astype(np.float32)
     rows = [",".join(map(repr, row)) for row in values.tolist()]
@@ -527,6 +545,8 @@ def test_a_parquet_table_is_read_and_its_missing_cells_are_refused(tmp_path: Pat
     data = load(tmp_path / "a.parquet")
     assert (data.shape, data.classes) == ((2,), ("x", "y"))
     assert np.array_equal(data.values[:, 0], column)
+    parquet.write_table(arrow.table({"a": np.arange(70) + 2**60, "b": column}), tmp_path / "d.parquet")
+    assert load(tmp_path / "d.parquet").values[0, 0] == 2**60
     parquet.write_table(arrow.table({"a": [1.0, None] * 35}), tmp_path / "b.parquet")
     assert "row 2, column 'a'" in refusal(tmp_path / "b.parquet")
     parquet.write_table(arrow.table({"a": ["x"] * 70}), tmp_path / "c.parquet")
@@ -542,7 +562,7 @@ def test_a_path_that_does_not_exist_is_refused_with_the_built_in_names() -> None
     assert "did you mean the built-in digits?" in text
 
 
-@pytest.mark.parametrize("source", ["", "a**", "x" * 300, "/nowhere/at/all", "a\0b", "hf:cifar10"])
+@pytest.mark.parametrize("source", ["", "a**", "x" * 300, "/nowhere/at/all", "~nosuchuser/photos", "a\0b", "hf:cifar10"])
 def test_odd_paths_are_refused_like_missing_ones(source: str) -> None:
     assert "does not exist" in refusal(source) or source.startswith("hf:")
 

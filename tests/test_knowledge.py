@@ -195,6 +195,7 @@ def test_a_rule_file_names_a_bibliography_elsewhere(tmp_path: Path) -> None:
         ("when = [", "when = ", "not TOML"),
         ('when = ["kind == image", "n_train < 300"]', 'when = "kind == image"', "when = 'kind == image' is no list of texts"),
         ("fires_on = {", "fires_on = 1 # {", "is no table of facts"),
+        ("n_train = 200", "n_train = [200]", "fires_on: n_train = [200] is no single value"),
         ("because = ", "because = 5 # ", "because = 5 is no text"),
         (MINE, "", "holds no rule"),
         (MINE, MINE + MINE, "the name comes 2 times"),

@@ -52,8 +52,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def to_json(content: Any, indent: int | None = None) -> str:
-    """Strict JSON: what is not finite becomes the string ``nan``, ``inf`` or ``-inf``, which `float` reads back."""
-    return json.dumps(_finite(content), indent=indent, allow_nan=False, ensure_ascii=False)
+    """Strict JSON: what is not finite becomes the string ``nan``, ``inf`` or ``-inf``, which `float` reads back.
+
+    Bytes of a file name that are not UTF-8 are escaped, and read back as the same name.
+    """
+    text = json.dumps(_finite(content), indent=indent, allow_nan=False, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _finite(value: Any) -> Any:

@@ -48,7 +48,7 @@ def write(run: RunDirectory, model: Model, weights: Path) -> Path:
     if subject.pictured:
         shutil.copyfile(run.grid, weights.with_name(PICTURE))
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    write_bytes(path, _kept(before, render(subject)).encode())
+    write_bytes(path, _kept(before, render(subject)).encode(errors="replace"))  # of a name that is no UTF-8
     return path
 
 

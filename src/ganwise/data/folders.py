@@ -105,7 +105,7 @@ def read_zip(path: Path, size: int | None) -> Reading:
                 raise Unusable(f"{path}: holds {len(members)} files, but no image; {_suffixes()} are read")
             ignored = len(members) - len(names) - len(refused)
             return read_pictures(Pictures(str(path), names, lambda name: io.BytesIO(archive.read(name)), refused, ignored), size)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise Unusable(f"{path}: not a readable zip file ({error}); make it again") from error
 
 

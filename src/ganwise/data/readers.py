@@ -97,7 +97,7 @@ def _read(source: Source, size: int | None) -> Reading:
 
 def existing(source: str | Path) -> Path:
     """The path of a source that is no built-in. ``Unusable`` where there is none, with the nearest name that there is."""
-    path = Path(source).expanduser()
+    path = _expanded(source)
     with suppress(OSError):  # of a name that is too long, say
         if source != "" and (path.exists() or idx_pieces(path)):
             return path
@@ -106,6 +106,14 @@ def existing(source: str | Path) -> Path:
     close = get_close_matches(str(source), BUILTIN, n=1)
     hint = f"did you mean the built-in {close[0]}? " if close else ""
     raise Unusable(f"{source or '(empty)'}: the path does not exist; {hint}built-in are {', '.join(BUILTIN)}")
+
+
+def _expanded(source: str | Path) -> Path:
+    """With ``~`` as a home folder, where there is one of that name."""
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:
+        return Path(source)
 
 
 def fingerprint(source: Source, *, size: int | None = None) -> str:
@@ -144,7 +152,7 @@ def source_name(source: Source) -> str:
     """A short name: of a built-in its own, of a path its last part."""
     if isinstance(source, np.ndarray | tuple):
         return "array"
-    path = Path(source).expanduser()
+    path = _expanded(source)
     return str(source) if source in BUILTIN else (path.name if path.is_dir() else path.name.split(".")[0]) or "data"
 
 

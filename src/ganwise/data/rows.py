@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -67,12 +68,16 @@ def _fill(file: IO[bytes], target: Array) -> None:
         done += len(piece)
 
 
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error, RuntimeError, MemoryError,
+           tokenize.TokenError, SyntaxError)  # fmt: skip  # the last two: numpy reads the header of an npy file as Python
+
+
 @contextmanager
 def damage_named(path: Path) -> Iterator[None]:
     """Whatever a broken file makes the readers raise becomes one line that names it."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error, RuntimeError, MemoryError) as e:
+    except _DAMAGE as e:
         reason = " ".join(str(e).split()) or type(e).__name__
         raise Unusable(f"{path}: damaged or not what its name says ({reason}); save it again") from e
 

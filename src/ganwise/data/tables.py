@@ -112,8 +112,8 @@ def read_parquet(path: Path, size: int | None) -> Reading:
             raise Unusable(f"{path}: column '{name}' holds {kind}; numbers are needed (labels in a column named label)")
     values = np.empty((table.num_rows, len(names)), np.float32)
     for i, name in enumerate(names):
-        # a missing cell becomes NaN, and NaN is refused with its place
-        values[:, i] = table.column(name).cast(arrow.float64()).to_numpy()
+        # a missing cell becomes NaN, and NaN is refused with its place; integers over 2^53 are rounded, as in a csv
+        values[:, i] = table.column(name).cast(arrow.float64(), safe=False).to_numpy()
     _require_finite(values, names, lambda row: f"{path}: row {row + 1}")
     given = None if label is None else ["" if v is None else str(v) for v in table.column(label).to_pylist()]
     return _reading(path, values, given, names)

@@ -143,6 +143,9 @@ def _same_kinds(row: Mapping[str, Any], here: str) -> None:
     for name in ("fires_on", "silent_on"):
         if not isinstance(row[name], dict):
             raise Unusable(f"{here}: {name} = {row[name]!r} is no table of facts, as in {name} = {{ side = 32 }}")
+        for fact, value in row[name].items():
+            if not isinstance(value, str | int | float):
+                raise Unusable(f"{here}: {name}: {fact} = {value!r} is no single value, as in {{ side = 32 }}")
 
 
 def read_condition(text: str, here: str) -> Condition:

@@ -24,7 +24,7 @@ def write(folder: Path) -> Path:
     page = render(folder)
     path = folder / "report.html"
     try:
-        write_bytes(path, page.encode())
+        write_bytes(path, page.encode(errors="replace"))  # of a name that is no UTF-8
     except OSError as error:
         raise Unusable(f"{path}: can't be written: {error.strerror}") from None
     return path

@@ -129,7 +129,7 @@ def write(path: Path, diagnosis: Diagnosis, log: Log, stop: Advice) -> Path:
         Unusable: It can't be written there.
     """
     try:
-        write_bytes(path, render(diagnosis, log, stop).encode())
+        write_bytes(path, render(diagnosis, log, stop).encode(errors="replace"))
     except OSError as error:
         raise Unusable(f"--page {path}: can't be written: {error.strerror}; name another file") from None
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -81,7 +82,7 @@ def select(
 
     Raises:
         Unusable: Data and application, or two wishes, contradict each other; too little is said; an unknown need or rule; a
-            short list of none.
+            short list of none, asked for or left by the rules.
     """
     if limit < 1:
         raise Unusable(f"limit: a short list has at least one candidate, not {limit}")
@@ -110,6 +111,8 @@ def _advise(
     refuse_contradictions(seen.shape, fired, facts, ranked)
     listed = [option for option in ranked if reasons(fired, option.tags)]  # nothing is listed without a reason
     picked = shorten(distinct(listed, seen.shape, facts), limit)
+    if not picked:
+        raise _none_left(excluded(ranked, seen.shape, facts))
     first, *rest = (answer(number, spaces[number], left, fired) for number in (1, 2, 3, 4))
     return Advice(
         questions=(first._replace(answer=f"for {describe(seen)}: {first.answer}"), *rest),
@@ -128,6 +131,15 @@ def _advise(
         fired=tuple(fired),
         considered=tuple(ranked),
     )
+
+
+def _none_left(out: Sequence[Excluded]) -> Unusable:
+    """A refusal that names the rule which takes most."""
+    if not out:
+        return Unusable("no rule speaks for any GAN, and none is listed without a reason; switch fewer rules off")
+    rule, count = Counter(one.rule for one in out).most_common(1)[0]
+    name = next(one.name for one in out if one.rule == rule)
+    return Unusable(f"no GAN is left: {rule} excludes {count} of {len(out)}, such as {name}; change the rules or the wishes")
 
 
 def _stated(facts: Mapping[str, Value]) -> str | None:

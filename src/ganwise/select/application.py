@@ -103,7 +103,9 @@ class Application(Frozen):
     @classmethod
     def _several(cls, want: Any) -> Any:
         names = re.split(r"[,+\s]+", want.strip()) if isinstance(want, str) else want
-        return tuple(dict.fromkeys(name for name in names if name)) if isinstance(names, list | tuple) else names
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            return names  # which is refused
+        return tuple(dict.fromkeys(name for name in names if name))
 
     @model_validator(mode="after")
     def _consistent(self) -> Application:

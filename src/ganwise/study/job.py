@@ -222,17 +222,17 @@ def _locked(out: Path) -> Iterator[None]:
 
 def _advised(advice: Advice, data: Dataset, say: Callable[[str], None]) -> tuple[Entrant, ...]:
     """The candidates of the advice, without those that can't be built for these data: rules read facts, not every label."""
-    found, last = list[Entrant](), Unusable("no candidate is left for these data and wishes; name recipes with ganwise race")
+    found, refused = list[Entrant](), list[Unusable]()
     for candidate in advice.candidates:
         try:
             _buildable(entrant := Entrant(candidate.name, candidate.recipe), data)
         except Unusable as error:
-            last = error
+            refused.append(error)
             say(f"left out: {error}")
         else:
             found.append(entrant)
     if not found:
-        raise last
+        raise refused[-1]
     return tuple(found)
 
 
