@@ -537,6 +537,33 @@ def test_a_column_that_counts_rows_is_noticed(tmp_path: Path) -> None:
     assert "'id' only counts" in data.troubles[0].what
 
 
+@pytest.mark.parametrize(
+    ("header", "index", "classes"),
+    [("0,1,2", False, False), ("1,2,3", False, False), (",0,1,2", True, False), (",a,b,c", True, False),
+     ("0,1,2,label", False, True), (",0,1,2,y", True, True), ("Unnamed: 0,0,1,2", True, False)],
+)  # fmt: skip
+def test_numbered_columns_and_an_index_as_pandas_saves_them_are_no_samples(
+    tmp_path: Path, header: str, index: bool, classes: bool
+) -> None:
+    values = RNG.normal(size=(70, 3)).astype(np.float32)
+    rows = [",".join(map(repr, row)) for row in values.tolist()]
+    rows = [f"{i},{row}" if index else row for i, row in enumerate(rows)]
+    rows = [f"{row},{i % 2}" if classes else row for i, row in enumerate(rows)]
+    data = load(csv_of(tmp_path / "a.csv", [header, *rows]))
+    assert np.array_equal(data.values, values)
+    assert data.classes == (("0", "1") if classes else ())
+    said = [trouble.what for trouble in data.troubles]
+    assert any("left out" in what for what in said) == index
+    assert any("names of the columns" in what for what in said) == ("a,b" not in header)
+
+
+def test_a_first_line_of_measurements_and_a_single_integer_are_samples(tmp_path: Path) -> None:
+    rows = [f"{i % 7}.5,{i % 5}" for i in range(80)]
+    assert len(load(csv_of(tmp_path / "a.csv", ["0.0,1.0", *rows]))) == 81
+    assert len(load(csv_of(tmp_path / "b.csv", ["3,4", *rows]))) == 81
+    assert len(load(csv_of(tmp_path / "c.csv", [str(i % 9) for i in range(80)]))) == 80
+
+
 def test_a_parquet_table_is_read_and_its_missing_cells_are_refused(tmp_path: Path) -> None:
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     column = RNG.normal(size=70).astype(np.float32)

@@ -16,17 +16,25 @@ from ganwise.data.labels import encode, unlabeled
 from ganwise.types import Trouble, Unusable
 
 LABEL_COLUMNS = ("label", "labels", "class", "target", "y")
+INDEX_COLUMNS = ("", "Unnamed: 0", "__index_level_0__")
+"""What pandas calls the index that it saves along, in csv, in csv read and saved again, and in parquet."""
 
 
 def read_csv(path: Path, size: int | None) -> Reading:
-    """Numeric columns with or without a header; a column named label, class, target or y holds the labels."""
+    """Numeric columns with or without a header; a column named label, class, target or y holds the labels.
+
+    A first line that counts from 0 or 1 names the columns, as pandas does where nobody has.
+    """
     _no_size(path, size)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            values, given, names = _read_rows(path, _rows(file))
+            values, given, names, numbered = _read_rows(path, _rows(file))
     except (UnicodeDecodeError, csv.Error) as error:
         raise Unusable(f"{path}: not a csv in UTF-8 ({error}); save it again as text") from error
-    return _reading(path, values, given, names)
+    reading = _reading(path, values, given, names)
+    what = "line 1 counts, and was taken for the names of the columns"
+    said = (Trouble("info", what, str(path), "write names above it if it is a sample"),) if numbered else ()
+    return reading._replace(troubles=said + reading.troubles)
 
 
 def _rows(file: TextIO) -> Iterator[tuple[int, list[str]]]:
@@ -40,13 +48,15 @@ def _rows(file: TextIO) -> Iterator[tuple[int, list[str]]]:
             yield reader.line_num, cells
 
 
-def _read_rows(path: Path, rows: Iterator[tuple[int, list[str]]]) -> tuple[Array, list[str] | None, list[str]]:
-    """Values ``(N, D)``, the label column as text, and the names of the value columns."""
+def _read_rows(path: Path, rows: Iterator[tuple[int, list[str]]]) -> tuple[Array, list[str] | None, list[str], bool]:
+    """Values ``(N, D)``, the label column as text, the names of the value columns, and whether these are but numbers."""
     first = next(rows, None)
     if first is None:
         raise Unusable(f"{path}: an empty csv; rows of numbers are needed")
-    width, has_header = len(first[1]), sum(map(_is_number, first[1])) * 2 < len(first[1])
-    header = [cell.strip() for cell in first[1]] if has_header else [f"{i + 1}" for i in range(width)]
+    width, cells = len(first[1]), [cell.strip() for cell in first[1]]
+    numbered = _counts(cells)
+    has_header = numbered or _label_column(cells) is not None or sum(map(_is_number, cells)) * 2 < width
+    header = cells if has_header else [f"{i + 1}" for i in range(width)]
     label = _label_column(header)
     names = [name for i, name in enumerate(header) if i != label]
     numbers, lines, given = array("f"), array("q"), list[str]()
@@ -63,7 +73,14 @@ def _read_rows(path: Path, rows: Iterator[tuple[int, list[str]]]) -> tuple[Array
         lines.append(line)
     values = np.frombuffer(numbers, np.float32).reshape(len(lines), len(names)) if lines else np.empty((0, 1), np.float32)
     _require_finite(values, names, lambda row: f"{path}: line {lines[row]}")
-    return values, None if label is None else given, names
+    return values, None if label is None else given, names, numbered
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    """Whether all cells are consecutive integers from 0 or 1, two or more, beside those of labels and an index."""
+    plain = [cell for cell in cells if cell.lower() not in LABEL_COLUMNS and cell not in INDEX_COLUMNS]
+    named = len(plain) < len(cells)
+    return (len(plain) > 1 or (named and bool(plain))) and any(plain == [str(i + k) for i in range(len(plain))] for k in (0, 1))
 
 
 def _is_number(cell: str) -> bool:
@@ -123,10 +140,21 @@ def _reading(path: Path, values: Array, given: Sequence[str] | None, names: Sequ
     if given is not None and _measured(given):
         column = np.array([float(cell) for cell in given], np.float32)
         values, given, names = np.column_stack([values, column]), None, [*names, "target"]
+    values, names, index = _without_index(path, values, names)
     if not names:
         raise Unusable(f"{path}: holds no column of numbers beside the labels; at least one is needed")
     labels, classes = unlabeled(len(values)) if given is None else encode(_as_labels(given), len(values), str(path))
-    return Reading(values, labels, classes, None, _row_numbers(path, values, names), {"columns": " ".join(names)})
+    troubles = index + _row_numbers(path, values, names)
+    return Reading(values, labels, classes, None, troubles, {"columns": " ".join(names)})
+
+
+def _without_index(path: Path, values: Array, names: Sequence[str]) -> tuple[Array, Sequence[str], tuple[Trouble, ...]]:
+    """Without a first column that has no name and counts 0, 1, 2, ...: pandas' index."""
+    place = next((i for i, name in enumerate(names) if name in INDEX_COLUMNS), None)
+    if place is None or not np.array_equal(values[:, place], np.arange(len(values), dtype=np.float32)):
+        return values, names, ()
+    said = Trouble("info", "a column without a name only counts the rows and was left out", str(path), "nothing to do")
+    return np.delete(values, place, 1), [*names[:place], *names[place + 1 :]], (said,)
 
 
 def _measured(given: Sequence[str]) -> bool:
