@@ -114,6 +114,20 @@ def test_every_verb_reads_a_race_or_a_run(
     assert Path(call("report", raced[0], "--json").json["report"]).is_file()
 
 
+def test_a_run_finds_its_data_from_another_directory(
+    call: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32))
+    begin = ("train", "gan", "rows.npy", "--steps", "20", "--checkpoint-every", "10", "--out", "run")
+    assert call(*begin).status == 0
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["data"]["source"] == str(tmp_path / "rows.npy")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert call("evaluate", "../run", "--json").json["scores"]
+    more = ("train", "gan", "../rows.npy", "--steps", "30", "--checkpoint-every", "10", "--out", "../run", "--resume")
+    assert call(*more).status == 0
+
+
 def test_an_exported_onnx_is_the_model(trained: tuple[Path, Answer], call: Callable[..., Answer], tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     exported = call("export", trained[0], "--format", "onnx", "--out", "g.onnx", "--json")

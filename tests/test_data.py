@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganwise.data import Dataset, cache_folder, fingerprint, load, nearest_side, open_saved, save, toy_modes, valid_side
+from ganwise.audit import audit, audit_source
+from ganwise.data import Dataset, cache_folder, fingerprint, load, located, nearest_side, open_saved, save, toy_modes, valid_side
 from ganwise.data.dataset import content_hash
 from ganwise.types import Unusable
 
@@ -665,6 +666,26 @@ def test_the_second_load_is_a_memory_map_from_the_cache(tmp_path: Path) -> None:
     assert isinstance(second.values, np.memmap)
     assert same(first, second)
     assert first.troubles == second.troubles
+
+
+def test_what_the_cache_holds_goes_by_the_name_that_is_typed_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = folder_of(tmp_path / "here" / "photos", noise(70, 16, 16))
+    (folder / "broken.png").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path / "here")
+    first = load("photos")
+    monkeypatch.chdir(folder)
+    for data in (load(tmp_path / "here" / "photos"), load("../photos"), load(".")):
+        assert data.content == first.content
+    assert load(".").name == load(".", use_cache=False).name
+    again = load("../photos")
+    assert (again.name, again.source) == ("photos", "../photos")
+    assert [trouble.where for trouble in again.troubles] == [
+        trouble.where for trouble in load("../photos", use_cache=False).troubles
+    ]
+    assert audit_source("../photos").problems == audit(load("../photos", use_cache=False)).problems
+    monkeypatch.chdir(tmp_path)
+    assert located(load("here/photos")).source == str(folder)
+    assert located(load("digits")).source == "digits"
 
 
 def test_a_changed_file_changes_the_fingerprint(tmp_path: Path) -> None:

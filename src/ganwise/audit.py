@@ -8,7 +8,7 @@ from pathlib import Path
 from ganwise.data import cache
 from ganwise.data.dataset import Dataset
 from ganwise.data.facts import Facts, measure
-from ganwise.data.readers import Source, fingerprint, load, refuse_corrupt
+from ganwise.data.readers import Source, fingerprint, load, refuse_corrupt, stored
 from ganwise.types import Audit, Severity, Trouble, Value
 
 FEW = 1_000
@@ -30,7 +30,7 @@ def audit(dataset: Dataset) -> Audit:
 def audit_source(source: Source, *, size: int | None = None, strict: bool = False) -> Audit:
     """As ``audit(load(source))``; a source audited before is recognized by its files' names, sizes and times alone."""
     known = isinstance(source, str | Path)
-    dataset = cache.stored(fingerprint(source, size=size), verify=False) if known else None
+    dataset = stored(source, fingerprint(source, size=size), verify=False) if known else None
     if dataset is None or cache.stored_facts(dataset.content) is None:
         dataset = load(source, size=size)
     if strict:

@@ -17,7 +17,7 @@ from ganwise import export as exports
 from ganwise.artifacts import RunDirectory, claim, sha256, write_bytes, write_json
 from ganwise.build import suited
 from ganwise.cli import live, runs, show
-from ganwise.data import Dataset, load, open_saved
+from ganwise.data import Dataset, load, located, open_saved
 from ganwise.evaluate import prepare
 from ganwise.features import extractor_named
 from ganwise.protocols import OWN, emulate
@@ -88,7 +88,7 @@ def _chosen(
         machine.way(settings.precision)
     dataset = load(data, size=size, strict=strict)
     suited(chosen, dataset)
-    return chosen, dataset
+    return chosen, located(dataset)  # `evaluate` may be called from elsewhere
 
 
 def _follow(ours: ranks.Ranks, recipe: Recipe, data: Dataset, settings: Settings) -> int:

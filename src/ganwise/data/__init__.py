@@ -4,7 +4,7 @@ from ganwise.cache import cache_folder
 from ganwise.data.builtin import BUILTIN, toy_modes
 from ganwise.data.dataset import Dataset, Part, Split, content_hash, open_saved, save
 from ganwise.data.images import nearest_side, valid_side
-from ganwise.data.readers import fingerprint, load
+from ganwise.data.readers import fingerprint, load, located
 
 __all__ = [
     "BUILTIN",
@@ -15,6 +15,7 @@ __all__ = [
     "content_hash",
     "fingerprint",
     "load",
+    "located",
     "nearest_side",
     "open_saved",
     "save",

@@ -52,7 +52,7 @@ def load(
     """
     # what is in memory already is not worth a copy on disk
     identity = fingerprint(source, size=size) if use_cache and isinstance(source, str | Path) else None
-    dataset = cache.stored(identity, verify=True) if identity else None
+    dataset = stored(source, identity, verify=True) if identity else None
     if dataset is None:
         dataset = read(source, size)
         if identity:
@@ -60,6 +60,26 @@ def load(
     if strict:
         refuse_corrupt(dataset)
     return dataset if name is None else dataclasses.replace(dataset, name=name)
+
+
+def stored(source: Source, identity: str, verify: bool) -> Dataset | None:
+    """As `cache.stored`, by the name that the source goes by now: it may have been read first from another directory."""
+    dataset = cache.stored(identity, verify)
+    if dataset is None or dataset.source == source_text(source):
+        return dataset
+    before, now = (str(_expanded(each)) for each in (dataset.source, source_text(source)))
+    troubles = tuple(
+        trouble._replace(where=now + trouble.where.removeprefix(before)) if trouble.where.startswith(before) else trouble
+        for trouble in dataset.troubles
+    )
+    return dataclasses.replace(dataset, name=source_name(source), source=source_text(source), troubles=troubles)
+
+
+def located(dataset: Dataset) -> Dataset:
+    """With a source that is found again from any directory."""
+    path = _expanded(dataset.source)
+    nowhere = dataset.source in BUILTIN or not (path.exists() or idx_pieces(path))
+    return dataset if nowhere else dataclasses.replace(dataset, source=str(path.absolute()))
 
 
 def read(source: Source, size: int | None) -> Dataset:
