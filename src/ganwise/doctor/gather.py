@@ -147,6 +147,7 @@ class Gatherer:
     columns: dict[str, Column] = field(default_factory=dict)
     ignored: dict[str, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
+    unread: dict[str, int] = field(default_factory=dict)  # cells of a column that are neither blank nor a number
     rows: int = 0
     loss: str = ""
     places: Places = field(init=False)
@@ -183,6 +184,10 @@ class Gatherer:
         """Whether a column is read: it holds a signal, or counts."""
         return self._wanted(name) or bool(counter(name)) or name in self.told.values()
 
+    def read(self, name: str) -> bool:
+        """Whether numbers of a column were taken, or would have been."""
+        return name in self.columns or bool(self.places.kinds.get(name))
+
     def _wanted(self, name: str) -> bool:
         if name in self.columns:
             return True
@@ -211,6 +216,8 @@ class Gatherer:
         chosen = self._choose()
         if not chosen:
             raise Unusable(f"{self.path}: {self._nothing()}")
+        for name, count in self.unread.items():
+            self.notes[f"{name}: {count:,} cells that are no numbers were left out"] = None
         rows: dict[int, dict[str, float]] = {}
         for signal, pairs in self._signals(chosen).items():
             for step, value in pairs:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 
-NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf(?:inity)?)(?![\w.]*[A-Za-z:])"
+_GROUPS = r"[1-9]\d{0,2}(?:,\d{3})+"  # 1,234
+_DECIMAL = r"(?:0,\d+|[1-9]\d*,(?:\d{1,2}|\d{4,}))(?!\d|[.,]\d)"  # 0,791 and 12,5: a comma where no thousands can end
+NUMBER = (
+    rf"[-+]?(?:{_DECIMAL}|{_GROUPS}(?:\.\d+)?(?!\d|,\d)|"
+    + r"\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf(?:inity)?)(?![\w.]*[A-Za-z:])"
+)
 _PAIR = re.compile(r"""["']?(?P<name>[A-Za-z_][\w.()/ -]*?)["']?\s*[:=]\s*(?P<value>""" + NUMBER + r")%?", re.IGNORECASE)
 _ASIDE = re.compile(r"[(<\[](?=[^()<>\[\]]*[:=])([^()<>\[\]]*)[)>\]]")  # (Step: 2000, Using test moments)
-_COUNT = r"(\d{1,3}(?:,\d{3})+|\d+)"
+_COUNT = rf"({_GROUPS}|\d+)"
 _EPOCH = re.compile(r"\bepochs?\b\W{0,3}?\[?\s*" + _COUNT, re.IGNORECASE)
 _HEADER = re.compile(r"(?:[\W\d_]|info|start(?:ing)?)*epoch\b\W{0,3}" + _COUNT + r"(?:\s*(?:/|of)\s*\d+)?[\W_]*", re.IGNORECASE)
-_INNER = re.compile(r"\b(batch|step|iter|iters|iteration)\b\W{0,3}?\[?\s*" + _COUNT, re.IGNORECASE)
+_INNER = re.compile(r"\b(batch|step|iter|iters|iteration)\b\W{0,3}?\[?\s*(?:(\d+(?:\.\d+)?)k\b|" + _COUNT + ")", re.IGNORECASE)
 _TENSOR = re.compile(r"tensor\(\[?([^,()\]]+)[^()]*\)")
 _BARE = re.compile(r"\b(?P<name>\w*loss\w*|err[DG]|FID|KID)\s+(?P<value>" + NUMBER + ")", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[\s*(\d+)\s*/\s*\d+\s*\]\s*\[\s*(\d+)\s*/\s*\d+\s*\]")
@@ -24,11 +29,13 @@ LOSS_SAID = re.compile(r"""["']?adv_loss["']?\s*[:=]\s*["'](\w[\w-]*)["']""")
 _WINDOWS = re.compile(r"1\.#(?:(INF)|IND|QNAN|SNAN)\d*", re.IGNORECASE)
 
 _TOKEN = re.compile(
-    r"(?<![\w.])[-+]?(?P<whole>\d{1,3}(?:,\d{3})+(?![\d.]|,\d)|\d+(?![\d.]|[eE][-+]?\d))"
-    r"|(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?|(?<![\w.])[-+]?(?:nan|inf(?:inity)?)(?![\w])",
+    rf"(?<![\w.])[-+]?(?:(?<![,\[(]){_DECIMAL}|{_GROUPS}\.\d+|(?P<whole>{_GROUPS}(?!\d|,\d)|\d+(?![\d.]|[eE][-+]?\d))"
+    r"|(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?!\w))",
     re.IGNORECASE,
 )
+_GROUPED = re.compile(rf"[-+]?{_GROUPS}(?:\.\d+)?")
 _MARK = 9_000_000  # stands for the first number of a line when its form is learned
+_COUNTED = ("epoch", "batch", "step")
 _FORMS = 4096  # forms of lines that are remembered
 
 
@@ -36,7 +43,8 @@ class Parser:
     """Reads lines, quickly where their form has been seen before: a log has few forms, which differ in their numbers alone."""
 
     def __init__(self) -> None:
-        self.forms: dict[str, list[tuple[str, int]]] = {}
+        self.forms: dict[str, list[tuple[str, int, int]]] = {}
+        self.decimal = False  # whether a value such as 0,791 was seen: 1,386 is none of thousands then
 
     def row(self, line: str) -> dict[str, float]:
         """As the function ``row``."""
@@ -50,18 +58,21 @@ class Parser:
         form = _TOKEN.sub(take, line)
         places = self.forms.get(form)
         if places is None:
-            if len(self.forms) >= _FORMS:
-                return row(line)
-            places = self.forms[form] = _learned(form, len(tokens))
-        return {name: _whole(tokens[place]) for name, place in places}
+            places = _learned(form, len(tokens))
+            if len(self.forms) < _FORMS:
+                self.forms[form] = places
+        if "," in line and not self.decimal:
+            self.decimal = any(tokens[place].lstrip("+-").startswith("0,") for _, place, _ in places)
+        return {name: scale * float(plain(tokens[at], self.decimal and name not in _COUNTED)) for name, at, scale in places}
 
 
-def _learned(form: str, count: int) -> list[tuple[str, int]]:
-    """Which number of a line goes to which name, from the line with a number in each place that tells the place."""
+def _learned(form: str, count: int) -> list[tuple[str, int, int]]:
+    """Which number of a line goes to which name, and times what: read from the line with numbers that tell their places."""
     places = iter(range(_MARK, _MARK + count))
     marked = re.sub("[\0\1]", lambda m: f"{next(places)}" + ("" if m[0] == "\0" else ".5"), form)
-    found = row(marked).items()
-    return [(name, int(value) - _MARK) for name, value in found if 0 <= value - _MARK < count and str(_MARK)[:4] not in name]
+    found = [(name, value, 1000 if value >= 1000 * _MARK else 1) for name, value in row(marked).items()]
+    told = [(name, int(value / scale) - _MARK, scale) for name, value, scale in found if str(_MARK)[:4] not in name]
+    return [(name, place, scale) for name, place, scale in told if 0 <= place < count]
 
 
 def row(line: str) -> dict[str, float]:
@@ -70,14 +81,14 @@ def row(line: str) -> dict[str, float]:
     An epoch that stands alone is given alone: what follows belongs to it.
     """
     line = _TENSOR.sub(r"\1", spelled(line))
-    found = {name: float(value) for name, value in _NAMED.findall(line)}
+    found = {name: float(plain(value)) for name, value in _NAMED.findall(line)}
     for piece in _pieces(line):
         for match in _PAIR.finditer(piece):
             name = " ".join(word for word in match["name"].split()[-3:] if word not in _NOTHING and not word[0].isdigit())
             if name.lower() not in ("epoch", "step", "batch") and not _NUMBERED.search(name):
-                found.setdefault(name, float(match["value"]))
+                found.setdefault(name, float(plain(match["value"])))
     for match in _BARE.finditer(line):
-        found.setdefault(match["name"], float(match["value"]))
+        found.setdefault(match["name"], float(plain(match["value"])))
     if not found and (header := _HEADER.fullmatch(line)):
         return {"epoch": _whole(header[1])}
     return {**_counters(line), **found} if found else {}
@@ -97,7 +108,9 @@ def _counters(line: str) -> dict[str, float]:
     if epoch := _EPOCH.search(line):
         found["epoch"] = _whole(epoch[1])
     if inner := _INNER.search(line):
-        found["batch" if inner[1].lower() == "batch" or "epoch" in found else "step"] = _whole(inner[2])
+        found["batch" if inner[1].lower() == "batch" or "epoch" in found else "step"] = (
+            1000 * float(inner[2]) if inner[2] else _whole(inner[3])
+        )
     elif bar := _BAR.search(line):
         found["batch" if "epoch" in found else "step"] = float(bar[1])
     elif "epoch" in found and (lone := _LONE.search(line, epoch.end() if epoch else 0)):
@@ -109,6 +122,19 @@ def _counters(line: str) -> dict[str, float]:
 
 def _whole(text: str) -> float:
     return float(text.replace(",", ""))
+
+
+def plain(text: str, decimal: bool = False) -> str:
+    """A number as Python reads it: without commas between thousands, with a point for a decimal comma.
+
+    ``decimal`` says which of them the comma of 1,386 is.
+    """
+    if "," not in text:
+        return text
+    whole, _, part = text.rpartition(",")
+    if _GROUPED.fullmatch(text) and not (decimal and "," not in whole and "." not in part):
+        return text.replace(",", "")
+    return f"{whole.replace('.', '') if decimal else whole}.{part}"
 
 
 def spelled(text: str) -> str:

@@ -10,19 +10,20 @@ import codecs
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ganwise.artifacts import RunDirectory, read_json
 from ganwise.doctor.events import events, is_events
 from ganwise.doctor.gather import Gatherer, Log
-from ganwise.doctor.printed import LOSS_SAID, Parser, spelled
+from ganwise.doctor.printed import LOSS_SAID, Parser, plain, spelled
 from ganwise.doctor.traits import kind
 from ganwise.recipe import from_data
 from ganwise.types import Score, Unusable
 
 LONGEST = 1 << 20  # characters of a line that are read
 _HEAD = 1 << 16
+_LIST = re.compile(r'\ufeff?\s*\[\s*\{\s*"')  # records in one JSON list
 _NOTHING = ("", "none", "null", "na", "n/a", "<na>", "-")
 KNOWN = "a run's directory, a CSV, JSON lines, stats.jsonl, TensorBoard's event files, or a text log with printed losses"
 
@@ -83,8 +84,10 @@ def _file(path: Path, told: Mapping[str, str]) -> Log:
     text = head.decode("utf-16" if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8", errors="replace")
     if "\0" in text or sum(not (c.isprintable() or c.isspace()) for c in text) > 0.1 * len(text):
         raise Unusable(f"{path}: a binary file; expected {KNOWN}")
-    if text.lstrip("\ufeff \n\r").startswith(("{", "[")) and '"' in text[:200] and _is_json(text):
-        return _json_lines(path, told)
+    if _LIST.match(text):
+        return _json(path, _listed(path), "JSON list", told)
+    if text.lstrip("\ufeff \n\r").startswith("{") and '"' in text[:200] and _is_json(text):
+        return _json(path, _lined(path), "JSON lines", told)
     if (dialect := _dialect(text)) is not None:
         return _table(path, dialect, told)
     return _text(path, told)
@@ -107,27 +110,52 @@ def _is_json(text: str) -> bool:
         return False
 
 
-def _json_lines(path: Path, told: Mapping[str, str]) -> Log:
-    """One JSON object a line, nested as may be: StyleGAN writes ``{"Loss/D/loss": {"mean": ...}}``."""
+def _json(path: Path, rows: Iterator[object], form: str, told: Mapping[str, str]) -> Log:
+    """JSON objects, nested as may be: StyleGAN writes ``{"Loss/D/loss": {"mean": ...}}``. What is none was broken."""
     style = path.name == "stats.jsonl"
-    gatherer = Gatherer(str(path), "StyleGAN stats.jsonl" if style else "JSON lines", told)
+    gatherer = Gatherer(str(path), "StyleGAN stats.jsonl" if style else form, told)
     gatherer.places.batch = _batch(path.parent) if style else 0
     broken = 0
-    for line in lines(path):
-        try:
-            row = json.loads(line) if line.strip() else {}
-        except ValueError:
-            broken += 1
-            continue
+    for row in rows:
         if isinstance(row, dict):
-            gatherer.add(dict(_flat(row)))
+            gatherer.add(_row(_flat(row), gatherer))
+        broken += row is None
     if style:
         _metrics(path.parent, gatherer)
     _passed_over(gatherer, broken)
     return gatherer.finish()
 
 
-def _flat(row: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, float | None]]:
+def _lined(path: Path) -> Iterator[object]:
+    """One JSON value a line; None where a line holds none."""
+    for line in lines(path):
+        try:
+            yield json.loads(line) if line.strip() else {}
+        except ValueError:
+            yield None
+
+
+def _listed(path: Path) -> Iterator[object]:
+    """The objects of one JSON list, wherever its lines end; None for one that is cut off or broken."""
+    decoder, text = json.JSONDecoder(), ""
+    for line in lines(path):
+        text += line
+        at = text.find("{")
+        while at >= 0:
+            try:
+                row, end = decoder.raw_decode(text, at)
+            except ValueError:
+                break
+            yield row
+            at = text.find("{", end)
+        text = text[at:] if at >= 0 else ""
+        if len(text) > 2 * LONGEST:
+            break
+    if text:
+        yield None
+
+
+def _flat(row: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     for key, value in row.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):
@@ -136,9 +164,19 @@ def _flat(row: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, fl
             else:
                 yield from _flat(value, f"{name}/")
                 continue
-        number = _number(value)
-        if number is not None or _blank(value):
-            yield name, number
+        yield name, value
+
+
+def _row(cells: Iterable[tuple[str, object]], gatherer: Gatherer, decimal: bool = False) -> dict[str, float | None]:
+    """What the cells hold: numbers, None where nothing stands. Others are counted where the column is read."""
+    row = {}
+    for name, cell in cells:
+        number = _number(cell, decimal)
+        if number is not None or _blank(cell):
+            row[name] = number
+        elif gatherer.read(name):
+            gatherer.unread[name] = gatherer.unread.get(name, 0) + 1
+    return row
 
 
 def _blank(value: object) -> bool:
@@ -146,7 +184,7 @@ def _blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
 
 
-def _number(value: object) -> float | None:
+def _number(value: object, decimal: bool = False) -> float | None:
     """A number, also one written as text, with a percent sign or not; None for anything else."""
     if isinstance(value, bool) or value is None:
         return None
@@ -155,7 +193,7 @@ def _number(value: object) -> float | None:
     if not isinstance(value, str):
         return None
     try:
-        return float(spelled(value).strip().rstrip("%"))
+        return float(plain(spelled(value).strip().rstrip("%"), decimal))
     except ValueError:
         return None
 
@@ -219,7 +257,7 @@ def _table(path: Path, sign: str, told: Mapping[str, str]) -> Log:
         short = len(cells) < len(header)
         broken += len(cells) > len(header) or short
         if len(cells) == len(header) and cells is not header:
-            gatherer.add({name: v for at, name in useful if (v := _number(cells[at])) is not None or _blank(cells[at])})
+            gatherer.add(_row(((name, cells[at]) for at, name in useful), gatherer, decimal=sign == ";"))
     if short:
         gatherer.notes["the last line is cut off: left out"] = None
         broken -= 1
