@@ -160,6 +160,12 @@ def test_a_single_sample_without_a_label_is_named() -> None:
     assert said(audit(load((noise(100, 8, 8), labels))), "1 of 100 samples without a label")
 
 
+def test_near_duplicates_are_not_sought_in_a_single_column() -> None:
+    one = audit(load(RNG.normal(size=(500, 1))))
+    assert one.facts["near_duplicates"] == 0
+    assert not said(one, "nearly equal")
+
+
 def test_troubles_of_a_table_are_reported() -> None:
     values = RNG.normal(size=(200, 4)) * [1, 1000, 0, 1]
     values[:, 3] = np.arange(200) % 3

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -321,6 +322,18 @@ def test_a_zip_member_that_points_outside_is_refused(tmp_path: Path) -> None:
     data = load(zip_of(tmp_path / "a.zip", members | evil))
     assert (len(data), data.seen["corrupt_files"]) == (70, 3)
     assert "outside" in data.troubles[0].what
+
+
+def test_of_a_name_that_a_zip_holds_twice_the_first_is_read_as_it_says(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for i, picture in enumerate([*noise(70, 8, 8), np.zeros((8, 8), np.uint8)]):
+            file = io.BytesIO()
+            Image.fromarray(picture).save(file, "png")
+            with warnings.catch_warnings(action="ignore"):
+                archive.writestr(f"{i % 70:02d}.png", file.getvalue())
+    data = load(tmp_path / "a.zip")
+    assert data.values[0].any()
+    assert "the name occurs twice" in data.troubles[0].what
 
 
 def test_a_zip_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from ganwise import catalog
 from ganwise.artifacts import RunDirectory, append_row, write_json
-from ganwise.cli import racing
+from ganwise.cli import live, racing
 from ganwise.cli.racing import RaceView
+from ganwise.metrics import METRICS
 from ganwise.study.plan import Entrant, Plan
 from ganwise.study.progress import run_of, standing
 
@@ -145,3 +146,8 @@ def test_a_race_that_broke_off_everywhere_still_shows(tmp_path: Path) -> None:
     stands = standing(plan, tmp_path)
     assert stands.rows[0].seeds == ("broken", "broken")
     assert stands.alarms[0].endswith("broke off: out of memory")
+
+
+def test_the_sliced_distance_goes_by_the_order_that_it_has() -> None:
+    assert live.CHECKED["sliced_wasserstein"][0] == "W2"
+    assert "Wasserstein-2" in str(METRICS["sliced_wasserstein"].function.__doc__)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 errors = Console(stderr=True, highlight=False)
 SHOWN = {"loss_d": ("D", 1), "loss_g": ("G", 1), "m_global": ("M", 1)}
-CHECKED = {"kid": ("KID", 1000), "sliced_wasserstein": ("W1", 1), "coverage": ("coverage", 1)}
+CHECKED = {"kid": ("KID", 1000), "sliced_wasserstein": ("W2", 1), "coverage": ("coverage", 1)}
 
 
 def on_terminal() -> bool:

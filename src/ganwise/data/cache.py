@@ -23,7 +23,7 @@ from ganwise.types import Value
 BYTES_AT_MOST = 20 << 30
 
 # raised whenever a fact is measured in another way
-_FACTS_FORMAT = 1
+_FACTS_FORMAT = 2
 _DAMAGE = (OSError, ValueError, KeyError, TypeError)
 
 

@@ -25,7 +25,10 @@ Measured against whole sets, for 2,000 images each: no two different images of C
 8x8 digits (.110) are that close, while a copy saved again as JPEG of quality 75 lies at .027 (CIFAR-10) and .034 (MNIST).
 """
 CLOSE_IN_NEIGHBORS = 0.01
-"""Near duplicate vectors are closer than this part of the distance to the tenth neighbor; chance has about 10 * .01^D."""
+"""Near duplicate vectors are closer than this part of the distance to the tenth neighbor; chance has about 10 * .01^D.
+
+That is a tenth of the numbers in a single column, where near duplicates are therefore not sought.
+"""
 
 _BLOCK = 4096
 _SAME_IN_NEARLY_ALL = 0.99
@@ -186,5 +189,5 @@ def neighbor_facts(dataset: Dataset, train: Index) -> Facts:
         points = geometry.standardized(dataset.values[others])
         samples = points[queries]
         near = geometry.nearest(samples, points, 11)
-        close = near[:, 1:2] < CLOSE_IN_NEIGHBORS * near[:, -1:]
+        close = (near[:, 1:2] < CLOSE_IN_NEIGHBORS * near[:, -1:]) & (dataset.values.shape[1] > 1)
     return {"near_duplicates": float(close.any(1).mean()), "intrinsic_dimension": geometry.intrinsic_dimension(samples)}

@@ -100,28 +100,30 @@ def read_zip(path: Path, size: int | None) -> Reading:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir() and _visible_path(info.filename)]
-            names, refused = safe_members(path, [info for info in members if _is_picture(info.filename)])
-            if not names and not refused:
+            safe, refused = safe_members(path, [info for info in members if _is_picture(info.filename)])
+            if not safe and not refused:
                 raise Unusable(f"{path}: holds {len(members)} files, but no image; {_suffixes()} are read")
-            ignored = len(members) - len(names) - len(refused)
-            return read_pictures(Pictures(str(path), names, lambda name: io.BytesIO(archive.read(name)), refused, ignored), size)
+            ignored = len(members) - len(safe) - len(refused)
+            # by its entry: of a name that occurs twice, the archive itself would read the last
+            pictures = Pictures(str(path), list(safe), lambda name: io.BytesIO(archive.read(safe[name])), refused, ignored)
+            return read_pictures(pictures, size)
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise Unusable(f"{path}: not a readable zip file ({error}); make it again") from error
 
 
-def safe_members(path: Path, members: list[zipfile.ZipInfo]) -> tuple[list[str], list[tuple[str, str]]]:
-    """Names that are safe to read, sorted, and those refused with the reason."""
+def safe_members(path: Path, members: list[zipfile.ZipInfo]) -> tuple[dict[str, zipfile.ZipInfo], list[tuple[str, str]]]:
+    """Members that are safe to read, sorted by name, and names refused with the reason."""
     if sum(info.file_size for info in members) > _BIGGEST_ARCHIVE:
         raise Unusable(f"{path}: would unpack to over 64 GiB; unpack it yourself and give the folder")
-    names: set[str] = set()
+    safe: dict[str, zipfile.ZipInfo] = {}
     refused = []
     for info in members:
-        reason = "the name occurs twice" if info.filename in names else _unsafe(info)
+        reason = "the name occurs twice" if info.filename in safe else _unsafe(info)
         if reason:
             refused.append((info.filename, reason))
         else:
-            names.add(info.filename)
-    return sorted(names), refused
+            safe[info.filename] = info
+    return dict(sorted(safe.items())), refused
 
 
 def _unsafe(info: zipfile.ZipInfo) -> str | None:

@@ -183,7 +183,7 @@ def duration(text: str) -> float:
     Raises:
         Unusable: Not a time.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)\w*", text.strip().lower())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())
     if not match:
         raise Unusable(f"time = {text}: not a time; write it as in 90s, 30m, 2h or 1d")
     return float(match[1]) * _TIMES[match[2] or "s"]

@@ -15,6 +15,7 @@ SPARSE_CONSTANT = 0.25  # ours, as above
 THIN = 0.5  # intrinsic dimensions per dimension, below which the data count as a thin manifold; ours
 LOW_SECONDS = 3600.0  # one accelerator hour: the framework's reviewers call less than this a tiny budget
 HIGH_SECONDS = 86400.0
+ROUNDED = 0.005  # a share may be said in whole percent
 FEW_LABELED = 0.1  # what "few labels" is taken for where nobody says how many; ours
 
 STATES: Mapping[str, tuple[str, ...]] = {
@@ -151,6 +152,10 @@ def agree(audit: Audit, said: Application) -> None:
         if claim is not None and claim != value:
             ask = f", or ask what would be with --compare {name}={claim}" if name in ("n", "labels", "classes") else ""
             raise Unusable(f"{name} = {claim} contradicts the data: their audit says {name} = {value}; leave it out{ask}")
+    claim, share = said.labeled_share, float(audit.facts.get("labeled_share", 1.0 if audit.classes else 0.0))
+    if claim is not None and abs(claim - share) > ROUNDED:
+        ask = f"leave it out, or ask what would be with --compare labeled_share={claim:g}"
+        raise Unusable(f"labeled_share = {claim:g} contradicts the data: their audit says labeled_share = {share:g}; {ask}")
 
 
 def suppose(audit: Audit | None, said: Application, changes: Mapping[str, Value]) -> tuple[Audit, Application]:
