@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -249,6 +250,12 @@ def test_ten_prototypes_with_a_good_kid_are_a_collapse_by_their_coverage() -> No
     assert not diagnose([], named("r1gan"), good).findings
 
 
+def test_scores_that_are_no_numbers_are_no_sign() -> None:
+    nan = [score(name, math.nan, math.nan) for name in ("kid", "memorization", "novelty")]
+    assert not diagnose([], named("r1gan"), [*nan, score("coverage", 0.16, 0.81)]).findings
+    assert not diagnose([], named("r1gan"), [score("memorization", 0.5, 1.2), nan[2]]).findings
+
+
 @pytest.mark.parametrize(("ratio", "severity"), [(1.04, None), (0.93, "warning"), (0.5, "failing")])
 def test_copies_of_training_images_are_memorization(ratio: float, severity: str | None) -> None:
     signs = [score("memorization", ratio, 1.18), score("novelty", ratio, 1.18)]
@@ -342,6 +349,17 @@ def test_a_player_that_moves_many_times_as_far_as_the_other_is_out_of_balance(d:
     moves: dict[str, Signal] = {"update_d": lambda t: d * wave(t), "update_g": lambda t: g * wave(t + 9)}
     assert problems(run(**moves)) == {"imbalance": "failing"}
     assert problems(run(**moves), "wasserstein") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "usual", "burst", "limit"),
+    [("grad_d", 1.0, 2000.0, 100), ("sigma_d", 1.0, 500.0, 33), ("update_d", 0.0001, 0.009, 15), ("novel", 1.0, 0.3, -0.9)],
+)
+def test_no_finding_contradicts_its_limit_where_a_signal_bursts(name: str, usual: float, burst: float, limit: float) -> None:
+    quiet: dict[str, Signal] = {"near": lambda t: 0.5, "update_g": lambda t: 0.0001}
+    found = diagnose(run(**quiet, **{name: lambda t: usual if t % 60 else burst})).findings
+    said = [float(re.findall(r" (\d[\d.]*(?:e[+]\d+)?) ", one.evidence)[0]) for one in found]
+    assert [math.copysign(1, limit) * number > limit for number in said] == [True]
 
 
 def test_units_that_nothing_sets_off_let_no_gradient_pass() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import tracemalloc
 from collections.abc import Callable
@@ -12,12 +13,14 @@ from pathlib import Path
 import pytest
 from log_cases import broken, event, write
 
+from ganwise.artifacts import RunDirectory, to_json
+from ganwise.catalog import named
 from ganwise.doctor import diagnose, gather, readers
 from ganwise.doctor.columns import guess
 from ganwise.doctor.events import crc32c
 from ganwise.doctor.printed import Parser, row
 from ganwise.doctor.readers import read
-from ganwise.types import Unusable
+from ganwise.types import Score, Unusable
 
 TRACES = Path(__file__).parents[2] / "shared" / "data" / "traces"
 
@@ -195,6 +198,17 @@ def test_stylegans_stats_are_read_with_the_metrics_beside_them(tmp_path: Path) -
     assert log.records[1].step == 250
     assert log.records[1].signals == {"loss_g": 0.9, "loss_d": 1.2, "sign_real": 0.4}
     assert [(r.step, r.signals["fid"]) for r in log.records if "fid" in r.signals] == [(1250, 30.5)]
+
+
+def test_scores_of_a_run_of_ours_may_be_no_numbers(tmp_path: Path) -> None:
+    bad = Score("kid", math.nan, -math.inf, math.inf, 10, "pixels[0,1]", "p", 0, "lower", {"mixture": math.nan, "real": 0.5})
+    run = RunDirectory(tmp_path)
+    run.run.write_text(to_json({"format": 1, "recipe": named("dcgan").model_dump(mode="json"), "status": "finished", "seed": 0}))
+    write(run.records_file, *[to_json({"step": t, "images": t, "seconds": 1.0, "loss_d": 1.3}) for t in range(0, 200, 20)])
+    run.scores.write_text(to_json({"scores": [bad, bad._replace(metric="coverage", value=0.1)]}))
+    log = read(tmp_path)
+    assert str(log.scores[0]) == str(bad)
+    assert not diagnose(log.records, log.recipe, log.scores).findings
 
 
 def test_the_checksum_is_castagnolis() -> None:

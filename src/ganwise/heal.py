@@ -15,16 +15,17 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from ganwise import doctor, machine, pictures
-from ganwise.artifacts import RunDirectory, claim, read_json, write_json
+from ganwise.artifacts import RunDirectory, claim, write_json
 from ganwise.build import GAN, build
 from ganwise.data import Dataset
+from ganwise.doctor.readers import measured
 from ganwise.metrics import ranking_metric
 from ganwise.recipe import Recipe, from_data
 from ganwise.study import healing
 from ganwise.study.healing import CURED, Treatment, treatments
 from ganwise.study.limit import Limit
 from ganwise.study.trial import Stop, Trial
-from ganwise.types import Record, Remedy, Score, Unusable
+from ganwise.types import Record, Remedy, Unusable
 
 TRIES = 3
 """Remedies that are tried at most."""
@@ -74,7 +75,7 @@ class Healer:
         """
         told = self.parent.read()
         recipe = from_data(told["recipe"], str(self.parent.run))
-        diagnosis = doctor.diagnose(self.parent.records(), recipe, _scores(self.parent))
+        diagnosis = doctor.diagnose(self.parent.records(), recipe, measured(self.parent))
         todo = [one for one in treatments(diagnosis, recipe) if self._built(one.recipe, told).recipe != recipe][: self.tries]
         if not todo:
             raise Unusable(f"{self.parent.path}: nothing to heal: {_why(diagnosis)}")
@@ -143,13 +144,6 @@ def _words(remedy: Remedy) -> str:
 def _why(diagnosis: doctor.Diagnosis) -> str:
     found = [finding.problem for finding in diagnosis.findings]
     return f"no remedy is known for {', '.join(found)}" if found else f"the doctor's verdict is {diagnosis.verdict}"
-
-
-def _scores(run: RunDirectory) -> list[Score]:
-    if not run.scores.is_file():
-        return []
-    numbers = ("value", "low", "high")
-    return [Score(**score | {name: float(score[name]) for name in numbers}) for score in read_json(run.scores)["scores"]]
 
 
 def _value(run: RunDirectory, data: Dataset) -> float | None:

@@ -7,7 +7,7 @@ from statistics import fmean, median
 
 from ganwise.doctor import remedies
 from ganwise.doctor.gradients import drifts
-from ganwise.doctor.series import Series, judged, lasting, lasting_above, recovering, smoothed, together
+from ganwise.doctor.series import Series, judged, lasting, lasting_above, level, recovering, smoothed, together
 from ganwise.doctor.thresholds import (
     BLIND,
     DEAD,
@@ -146,7 +146,7 @@ def _unpaced(records: Sequence[Record], traits: Traits) -> Sign | None:
     rows = [(step, d / g) for step, (d, g) in together(records, traits, "update_d", "update_g") if d > 0 and g > 0]
     for faster, since in (("D", lasting_above(smoothed(rows), PACES)), ("G", lasting(smoothed(rows), 1 / PACES))):
         if since is not None:
-            now = median(value for step, value in rows if step >= since)
+            now = level(rows, since)
             times = now if faster == "D" else 1 / now
             evidence = (
                 f"{faster}'s weights move {times:.0f} times as far as the other player's since step {since:,} (limit {PACES:g})"

@@ -58,7 +58,7 @@ def prototypes(scores: Mapping[str, Score], traits: Traits, step: int) -> Findin
         return None
     kid, coverage = scores["kid"], scores["coverage"]
     limit = UNCOVERED * coverage.yardsticks.get("mixture", 0.0)
-    if kid.value > kid.yardsticks.get("mixture", 0.0) or coverage.value >= limit:
+    if not (kid.value <= kid.yardsticks.get("mixture", 0.0) and coverage.value < limit):  # NaN is neither
         return None
     evidence = (
         f"coverage is {coverage.value:.2f} (limit {limit:.2f}, half of a Gaussian mixture's) though KID is no worse than its"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 from ganwise.doctor import remedies
-from ganwise.doctor.series import judged, lasting, smoothed
+from ganwise.doctor.series import judged, lasting, level, smoothed
 from ganwise.doctor.thresholds import COPIES, COPYING
 from ganwise.doctor.traits import Traits
 from ganwise.types import Finding, Record, Score, Verdict
@@ -20,7 +19,7 @@ def memorization(records: Sequence[Record], traits: Traits) -> Finding | None:
     for values, limit, severity in grades:
         since = lasting(smoothed(values), limit, share_only=True)
         if since is not None:
-            now = median(value for step, value in new if step >= since)
+            now = level(values, since)
             evidence = f"fakes are {now:.2f} times as far from training samples as from held-out ones since step {since:,}"
             return _finding(traits, severity, since, f"{evidence} (limit {limit})")
     return None
@@ -31,7 +30,7 @@ def copies(scores: Mapping[str, Score], traits: Traits, step: int) -> Finding | 
     if not {"memorization", "novelty"} <= set(scores) or scores["novelty"].features != "pixels[0,1]":
         return None
     near, new = scores["memorization"].value, scores["novelty"].value
-    if max(near, new) >= COPYING:
+    if not (near < COPYING and new < COPYING):  # NaN is neither
         return None
     evidence = f"the nearest training image is {near:.2f} times as far away as for a test image, and {new:.2f} times when the "
     evidence += f"nearest test image is taken into account ({scores['novelty'].protocol})"

@@ -67,11 +67,24 @@ def ours(path: Path) -> Log:
     recipe = from_data(content["recipe"], str(run.run))
     try:
         records = tuple(run.records())
-        scores = tuple(Score(**row) for row in read_json(run.scores)["scores"]) if run.scores.is_file() else ()
-    except (KeyError, TypeError, ValueError):
+        scores = measured(run)
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise Unusable(f"{path}: damaged: its records or scores are not what a run writes; train this run again") from None
     mapping = {name: name for name in dict.fromkeys(name for record in records for name in record.signals)}
     return Log(str(path), "ganwise run", records, mapping, rows=len(records), recipe=recipe, scores=scores)
+
+
+def measured(run: RunDirectory) -> tuple[Score, ...]:
+    """The scores of a run, as numbers: one that is not finite is a word in its file. None before the run is finished."""
+    rows = read_json(run.scores)["scores"] if run.scores.is_file() else ()
+    return tuple(
+        Score(
+            **row
+            | {name: float(row[name]) for name in ("value", "low", "high")}
+            | {"yardsticks": {name: float(value) for name, value in row.get("yardsticks", {}).items()}}
+        )
+        for row in rows
+    )
 
 
 def _file(path: Path, told: Mapping[str, str]) -> Log:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
+from statistics import median
 
 from ganwise.doctor.thresholds import (
     BEGAN_OPENS,
@@ -82,6 +83,11 @@ def smoothed(values: Series) -> Series:
     size = max(CHUNK_RECORDS if len(values) >= CHUNKS else 1, len(values) // CHUNKS)
     starts = range(len(values) % size, len(values), size)
     return [(values[i + size - 1][0], sum(v for _, v in values[i : i + size]) / size) for i in starts]
+
+
+def level(values: Series, since: int) -> float:
+    """What a noisy signal that has lasted is at: the median of its averages, by which it was judged too, so that both agree."""
+    return median(value for step, value in smoothed(values) if step >= since)
 
 
 def together(records: Sequence[Record], traits: Traits, *names: str) -> list[tuple[int, tuple[float, ...]]]:

@@ -9,7 +9,7 @@ from statistics import fmean, median, pstdev
 from ganwise.doctor import remedies
 from ganwise.doctor.diversity import mode_collapse
 from ganwise.doctor.gradients import drifts, vanishing_gradient
-from ganwise.doctor.series import Series, judged, lasting_above, series, smoothed, warmed_up
+from ganwise.doctor.series import Series, judged, lasting_above, level, series, smoothed, warmed_up
 from ganwise.doctor.thresholds import (
     BLOWN,
     CHUNKS,
@@ -70,8 +70,7 @@ def _above(values: Series, limit: float, words: Callable[[float], str], severity
     since = lasting_above(smoothed(values), limit)
     if since is None:
         return None
-    now = median(value for step, value in values if step >= since)
-    return severity, since, f"{words(now)} since step {since:,} (limit {limit:.3g})"
+    return severity, since, f"{words(level(values, since))} since step {since:,} (limit {limit:.3g})"
 
 
 def _growing(records: Sequence[Record], traits: Traits) -> Sign | None:
