@@ -17,6 +17,7 @@ LAYERS = {
     "ramp": -1,
     "interrupts": -1,
     "cache": -1,
+    "markdown": -1,
     "processor": -1,
     "__init__": 9,
     "__main__": 9,

@@ -1,15 +1,15 @@
-"""Tables of the pages that are made from data."""
+"""Tables in Markdown: of model cards, and of the pages that are made from data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 
-def table(heads: Iterable[object], rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    """The lines of a table; a bar within a cell does not end it."""
+def table(heads: Iterable[object], rows: Iterable[Iterable[object]], right: Collection[int] = ()) -> Iterator[str]:
+    """The lines of a table; columns ``right`` are aligned there. A bar within a cell does not end it."""
     heads = tuple(heads)
     yield _line(heads)
-    yield "|" + "---|" * len(heads)
+    yield f"|{'|'.join('---:' if column in right else '---' for column in range(len(heads)))}|"
     yield from map(_line, rows)
 
 

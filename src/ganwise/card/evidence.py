@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ganwise.card.subject import Subject, problem
+from ganwise.markdown import table
 from ganwise.report import words
-from ganwise.report.gather import SICK
+from ganwise.report.gather import SICK, Candidate
 
 
 def scores(subject: Subject) -> Iterator[str]:
@@ -25,23 +26,21 @@ def scores(subject: Subject) -> Iterator[str]:
         yield ""
         yield quality
     yield ""
-    yield "| metric | value | 95 % interval | better | real | mixture | n | features: protocol |"
-    yield "|---|---:|---:|---|---:|---:|---:|---|"
-    for score in rows:
-        yield _score(score)
+    heads = ("metric", "value", "95 % interval", "better", "real", "mixture", "n", "features: protocol")
+    yield from table(heads, map(_score, rows), right=(1, 2, 4, 5, 6))
     yield ""
     for name in dict.fromkeys(str(score["metric"]) for score in rows):
         if says := words.metric(name).says:
             yield f"- {words.metric(name).label}: {says}."
 
 
-def _score(score: Mapping[str, Any]) -> str:
+def _score(score: Mapping[str, Any]) -> tuple[str, ...]:
     found = words.metric(str(score["metric"]))
     sticks = score.get("yardsticks") or {}
     keys = (score["value"], score["low"], score["high"], sticks.get("real"), sticks.get("mixture"))
     value, low, high, real, mixture = (words.figure(number, found.times) for number in keys)
-    cells = (found.label, value, f"{low} to {high}", score.get("direction", ""), real, mixture, f"{score['n']:,}")
-    return f"| {' | '.join(cells)} | {score['features']}: {score['protocol']} |"
+    measured = f"{score['features']}: {score['protocol']}"
+    return found.label, value, f"{low} to {high}", score.get("direction", ""), real, mixture, f"{score['n']:,}", measured
 
 
 def choice(subject: Subject) -> Iterator[str]:
@@ -91,16 +90,19 @@ def _rung(rung: Mapping[str, Any]) -> str:
 def _field(subject: Subject) -> Iterator[str]:
     """Everybody in the race: their place, their score on the test part, or where they left."""
     metric = words.metric(subject.study.metric)
-    yield f"| place | recipe | {metric.label}, mean over seeds | its interval | seeds | tied with | left |"
-    yield "|---:|---|---:|---:|---:|---|---|"
-    for one in subject.study.candidates:
-        row = one.row
-        interval = row.get("interval") or {}
-        low, high = (words.figure(interval.get(side), metric.times) for side in ("low", "high"))
-        name = f"**{one.name}**" if one.name == subject.run.name else one.name
-        mean = words.figure((row.get("summary") or {}).get(subject.study.metric), metric.times)
-        cells = (name, mean, f"{low} to {high}" if interval else "–", str(len(row.get("seeds") or [])))
-        yield f"| {row.get('rank', '–')} | {' | '.join(cells)} | {', '.join(row.get('tied_with') or []) or '–'} | {_left(row)} |"
+    heads = ("place", "recipe", f"{metric.label}, mean over seeds", "its interval", "seeds", "tied with", "left")
+    return table(heads, (_placed(subject, one) for one in subject.study.candidates), right=(0, 2, 3, 4))
+
+
+def _placed(subject: Subject, one: Candidate) -> tuple[object, ...]:
+    row, metric = one.row, words.metric(subject.study.metric)
+    interval = row.get("interval") or {}
+    low, high = (words.figure(interval.get(side), metric.times) for side in ("low", "high"))
+    name = f"**{one.name}**" if one.name == subject.run.name else one.name
+    mean = words.figure((row.get("summary") or {}).get(subject.study.metric), metric.times)
+    reach = f"{low} to {high}" if interval else "–"
+    tied = ", ".join(row.get("tied_with") or []) or "–"
+    return row.get("rank", "–"), name, mean, reach, len(row.get("seeds") or []), tied, _left(row)
 
 
 def _left(row: Mapping[str, Any]) -> str:
