@@ -70,9 +70,10 @@ def _learned(form: str, count: int) -> list[tuple[str, int, int]]:
     """Which number of a line goes to which name, and times what: read from the line with numbers that tell their places."""
     places = iter(range(_MARK, _MARK + count))
     marked = re.sub("[\0\1]", lambda m: f"{next(places)}" + ("" if m[0] == "\0" else ".5"), form)
-    found = [(name, value, 1000 if value >= 1000 * _MARK else 1) for name, value in row(marked).items()]
-    told = [(name, int(value / scale) - _MARK, scale) for name, value, scale in found if str(_MARK)[:4] not in name]
-    return [(name, place, scale) for name, place, scale in told if 0 <= place < count]
+    found = [
+        (name, value, 1000 if value >= 1000 * _MARK else 1) for name, value in row(marked).items() if str(_MARK)[:4] not in name
+    ]
+    return [(name, int(value / scale) - _MARK, scale) for name, value, scale in found if 0 <= value / scale - _MARK < count]
 
 
 def row(line: str) -> dict[str, float]:
