@@ -93,6 +93,7 @@ def test_a_remembered_form_gives_the_numbers_of_its_own_line() -> None:
         "iter 900: d_loss: 1, g_loss: 2",
     ):
         assert str(parser.row(line)) == str(row(line))
+    assert parser.row("d_loss: inf5, g_loss: 1") == {"g_loss": 1.0}
 
 
 @pytest.mark.parametrize(
