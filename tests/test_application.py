@@ -20,7 +20,7 @@ from ganwise.catalog import LOSSES
 from ganwise.cli import advise, ask, runs
 from ganwise.knowledge import rules
 from ganwise.select import Advice, Application, select
-from ganwise.select.application import WANTS, read, read_changes, read_file
+from ganwise.select.application import WANTS, duration, read, read_changes, read_file
 from ganwise.select.facts import DEPENDS, STATES, gather, imagined, moved, observed, suppose
 from ganwise.select.whatif import alternatives, compare, explain
 from ganwise.select.wishes import CAPABILITIES
@@ -456,6 +456,11 @@ def test_the_commands_that_it_gives_train_the_candidates_exactly_as_listed(base:
         assert words[3] == "photos/"
         assert runs.read_recipe(words[2], [word for word in words[4:] if word != "--set"]) == one.recipe
     assert not advise.train(advice.candidates[0], None, {}).startswith("FILE")
+
+
+@pytest.mark.parametrize("text", ["1800s", "30m", "30min", "30 minutes", "0.5h", "0.5 hours", "1800", "1800 sec"])
+def test_a_time_may_be_said_in_a_few_words(text: str) -> None:
+    assert duration(text) == 1800
 
 
 def test_the_answer_takes_less_than_a_second_of_processor_time() -> None:

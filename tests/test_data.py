@@ -223,6 +223,7 @@ def test_a_picture_beside_the_folders_of_a_split_is_left_out_and_told(tmp_path: 
     data = load(tmp_path / "pets")
     assert stray(data) == ["1 images lie outside of the class folders: 1 were skipped"]
     assert data.content == whole.content
+    assert not any("grey" in trouble.what for trouble in data.troubles), "colors stay colors"
     folder_of(tmp_path / "pets" / "train", noise(1, 16, 16, 3))
     data = load(tmp_path / "pets")
     assert (data.classes, len(data.split.test), (data.labels < 0).sum()) == (("cat", "dog"), 60, 1)
@@ -396,6 +397,8 @@ def test_parts_of_different_dtypes_are_refused_with_both(tmp_path: Path) -> None
     assert "'x_train' holds uint8 and 'x_test' float32; save them with one dtype" in text
     floats = npz(tmp_path / "b.npz", x_train=images / 255, x_test=(images / 255).astype(np.float32))
     assert len(load(floats)) == 140
+    columns = npz(tmp_path / "c.npz", x_train=np.arange(240, dtype=np.int32).reshape(80, 3), x_test=np.arange(120).reshape(40, 3))
+    assert load(columns).shape == (3,), "of a table any numbers are columns"
 
 
 def test_pixels_of_an_unknown_range_are_refused(tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ VALUES = {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4}
 """On validation, by which a and b are the finalists."""
 
 
+def _look(rung: float, short: bool = False) -> dict[str, Any]:
+    return {"rung": rung, "value": 0.1, "verdict": "healthy", "findings": [], "short": short}
+
+
 def _run(out: Path, name: str, seed: int, score: float | None, verdict: str = "healthy", **told: Any) -> RunDirectory:
     """A run with a model; with a score on the test part where one is given."""
     run = RunDirectory(out / "runs" / f"{name}-s{seed}")
@@ -41,7 +45,7 @@ def _run(out: Path, name: str, seed: int, score: float | None, verdict: str = "h
         write_json(run.scores, {"scores": [{"metric": "kid", "direction": "lower", "seed": 0, "yardsticks": {}, **sides}]})
     job = {"limit": {"seconds": 20.0}, "seed": seed}
     cost = {"seconds": 20.0, "steps": 100, "images": 6400, "best": {"kid": 0.1, "seconds": 20.0}}
-    run.update(name=name, seed=seed, status="done", verdict=verdict, job=job, **cost, **told)
+    run.update(name=name, seed=seed, status="done", verdict=verdict, job=job, **cost, **{"looks": [_look(0.4)], **told})
     return run
 
 
@@ -108,8 +112,32 @@ def test_where_no_finalist_is_healthy_the_best_of_the_others_is_recommended(tmp_
     assert _told(tmp_path).startswith("No finalist stayed healthy; c is the best of the healthy ones on validation.")
 
 
+def test_where_all_broke_off_in_training_nothing_is_recommended_but_where_scoring_did_the_best_is(tmp_path: Path) -> None:
+    for name in NAMES:
+        for seed in range(2):
+            _run(tmp_path, name, seed, None, "unknown", broken="killed by SIGKILL")
+    result = _ranked(tmp_path)
+    assert result["recommended"] is None
+    assert verdict(result) == "Every run was sick or broke off: nothing is recommended."
+    for name in "ab":
+        RunDirectory(tmp_path / "runs" / f"{name}-s0").update(looks=[_look(0.4), _look(1.0)])
+    result = _ranked(tmp_path)
+    assert (result["recommended"], result["unscored"]) == ("a", ["a", "b"])
+    assert verdict(result) == "No finalist was measured. Recommended: a, the best of the healthy ones on validation."
+
+
+def test_a_finished_race_that_goes_on_and_is_interrupted_keeps_its_answer_until_it_is_decided_anew(tmp_path: Path) -> None:
+    for name, score in {"a": 0.05, "b": 0.5, "c": 0.9, "d": None}.items():
+        for seed in range(2):
+            _run(tmp_path, name, seed, score and score * (1 + 0.02 * seed))
+    begun = decide(LADDER, {("a", 0, 0): Look(0.1)})
+    assert not begun.done
+    result = rank(tmp_path, ENTRANTS, "image", 2, LADDER, begun)
+    assert (result["winner"], result["recommended"]) == ("a", "a")
+
+
 def test_what_was_short_at_a_rung_and_made_up_for_since_is_not_called_short(tmp_path: Path) -> None:
-    looks = [{"rung": rung, "value": 0.1, "verdict": "healthy", "findings": [], "short": rung == 0.1} for rung in (0.1, 0.4, 1.0)]
+    looks = [_look(rung, short=rung == 0.1) for rung in (0.1, 0.4, 1.0)]
     for name in NAMES:
         _run(tmp_path, name, 0, 0.05, looks=looks)
         _run(tmp_path, name, 1, 0.05, looks=looks[:1])

@@ -42,6 +42,22 @@ def test_a_step_that_stays_while_the_epoch_rises_is_one_place_where_it_tells_dif
     assert [record.step for record in log.records] == list(range(10, 400, 10))
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["one epoch late", "after the end"])
+def test_an_evaluation_that_is_told_late_takes_nothing_back(late: bool, tmp_path: Path) -> None:
+    losses, scores = [f"{e},1.2,0.9," for e in range(30)], [f"{e},,,{40 - e}" for e in range(30)]
+    rows = [*losses, *scores] if late else [row for e in range(1, 30) for row in (losses[e], scores[e - 1])]
+    log = read(write(tmp_path / "a.csv", "epoch,loss_d,loss_g,fid", *rows))
+    assert [(r.step, r.signals["fid"]) for r in log.records if "fid" in r.signals][:3] == [(0, 40), (1, 39), (2, 38)]
+    assert sum("loss_d" in r.signals for r in log.records) == (30 if late else 29)
+    assert log.notes == ()
+
+
+def test_a_global_step_that_two_epochs_share_stays_a_global_step(tmp_path: Path) -> None:
+    rows = [f"{e},{t},1.2,0.9" for e in range(6) for t in range(100 * e, 100 * e + 101, 10)]
+    log = read(write(tmp_path / "a.csv", "epoch,step,d_loss,g_loss", *rows))
+    assert (log.records[-1].step, log.mapping["step"]) == (600, "step")
+
+
 def test_rows_that_share_an_epoch_are_counted(tmp_path: Path) -> None:
     rows = [f"{e},{e + i / 100},0.9" for e in range(3) for i in range(50)]
     whole = read(write(tmp_path / "a.csv", "epoch,d_loss,g_loss", *rows))

@@ -132,6 +132,21 @@ def test_commas_in_the_numbers_of_a_table_are_read(tmp_path: Path, rows: tuple[s
     assert log.notes == ()
 
 
+def test_a_table_between_tabs_that_says_0_comma_has_decimal_commas(tmp_path: Path) -> None:
+    log = read(write(tmp_path / "a.tsv", "epoch\tloss_d\tloss_g", "0\t1,294\t0,956", "1\t0,618\t1,120"))
+    assert [dict(r.signals) for r in log.records] == [{"loss_d": 1.294, "loss_g": 0.956}, {"loss_d": 0.618, "loss_g": 1.12}]
+
+
+@pytest.mark.parametrize("last", [0, 5])
+def test_evaluations_after_training_are_no_training_that_was_lost(last: int, tmp_path: Path) -> None:
+    rows = [f"{t},1.2,0.9," if t % 500 else f"{t},,,30" for t in range(100, 6000, 100)]
+    log = read(write(tmp_path / "a.csv", "step,d_loss,g_loss,fid", *rows, *[f"{6000 + i},,,30" for i in range(last)]))
+    assert broken(log) == []
+    blank = [f"{6000 + i},,," for i in range(5)]
+    lost = read(write(tmp_path / "b.csv", "step,d_loss,g_loss,fid", *rows[:4], *blank))
+    assert broken(lost) != []
+
+
 def test_cells_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
     rows = [f"{t},{'1.2' if t % 200 else '1.2 (ema)'},N/A" for t in range(0, 1000, 100)]
     log = read(write(tmp_path / "a.csv", "step,d_loss,phase", *rows))

@@ -129,8 +129,9 @@ def read_arrays(where: str, pieces: Sequence[Piece], size: int | None) -> Readin
     for samples in (piece.samples for piece in pieces):
         if samples.dtype.kind not in "biuf":
             raise Unusable(f"{where}: array '{samples.name}' has the dtype {samples.dtype}; numbers are needed")
-    _one_dtype(where, [piece.samples for piece in pieces])
-    convert = read_images if len(shapes.pop()) in (2, 3) else read_vectors
+    if pictured := len(shapes.pop()) in (2, 3):
+        _one_dtype(where, [piece.samples for piece in pieces])
+    convert = read_images if pictured else read_vectors
     values, troubles, seen = convert(where, [piece.samples for piece in pieces], size)
     labels, classes = _labels(where, pieces, len(values))
     parts = np.repeat([p.part for p in pieces], [p.samples.shape[0] for p in pieces]).astype(np.int8)

@@ -167,7 +167,7 @@ def read_pictures(source: Pictures, size: int | None) -> Reading:
     heads = {kept[row]: heads[kept[row]] for row in found.kept}
     cropped = sum(h.width != h.height for h in heads.values())
     transparent = sum(h.transparent for h in heads.values())
-    troubles += images.shape_troubles(source.where, cropped, transparent, gray.shape != values.shape)
+    troubles += images.shape_troubles(source.where, cropped, transparent, gray.shape[1:] != values.shape[1:])
     troubles += _stray_troubles(source.where, found.strays, len(kept) - len(found.kept))
     troubles += _corrupt_troubles(source.where, corrupt, len(kept))
     return Reading(gray, found.labels, found.classes, found.parts, troubles, _seen(source, heads, side, len(corrupt)))

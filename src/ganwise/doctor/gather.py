@@ -78,7 +78,8 @@ class Gaps:
 class Column:
     """An even sample of one column, and whether it ends in values that are not numbers: in NaN, or in cells left blank."""
 
-    def __init__(self) -> None:
+    def __init__(self, metric: bool = False) -> None:
+        self.metric = metric
         self.kept: list[tuple[int, float]] = []
         self.count, self.stride = 0, 1
         self.low, self.high = float("inf"), float("-inf")
@@ -119,13 +120,13 @@ class Column:
         self.nans.forget(step)
         self.blanks.forget(step)
 
-    def values(self, metric: bool) -> Iterator[tuple[int, float]]:
+    def values(self) -> Iterator[tuple[int, float]]:
         """What was kept, and the first value that is not finite. A gap is none: NaN counts where no number follows it,
         and longer than ever before; an evaluation that was not made is NaN in many logs."""
         yield from self.kept
         if self.infinite:
             yield self.infinite
-        if not metric and (since := self._broken()) is not None:
+        if not self.metric and (since := self._broken()) is not None:
             yield since, nan
 
     def _broken(self) -> int | None:
@@ -165,7 +166,10 @@ class Gatherer:
             return
         self.rows += 1
         cells = [(self.columns[name], row[name]) for name in useful]
-        lasts = [column.last for column, value in cells if value is not None]
+        told = [cell for cell in cells if cell[1] is not None]
+        if told and all(column.metric for column, _ in told):  # an evaluation: what is blank there says nothing of training
+            cells = told
+        lasts = [column.last for column, _ in told]
         at = self.places.place(row, self.rows, lasts) if step is None else step
         if self.places.back:
             self._forget(at, *self.columns.values())
@@ -197,7 +201,8 @@ class Gatherer:
             return False
         used = name in self.told.values() or (not counter(name) and guess(name) is not None)
         if used and len(self.columns) < COLUMNS:
-            self.columns[name] = Column()
+            signals = [signal for signal, mine in self.told.items() if mine == name] or [(guess(name) or ("",))[0]]
+            self.columns[name] = Column(metric=signals[0] in METRICS)
             return True
         if not counter(name) and len(self.ignored) < COLUMNS:
             self.ignored[name] = None
@@ -249,7 +254,7 @@ class Gatherer:
         for name, column in self.columns.items():
             given = [(signal, -1) for signal, mine in self.told.items() if mine == name]
             for signal, sure in given or [found for found in [guess(name)] if found]:
-                if next(column.values(signal in METRICS), None) is None:
+                if next(column.values(), None) is None:
                     self.notes[f"{name} holds no number"] = None
                     continue
                 rank = (not column.count, sure, name)
@@ -276,9 +281,9 @@ class Gatherer:
         for signal in list(chosen):
             columns = [self.columns[name] for name in chosen[signal]]
             scale = 0.01 if signal.startswith("accuracy") and columns[0].high > 1.5 else 1.0
-            values = {step: scale * value for step, value in columns[0].values(signal in METRICS)}
+            values = {step: scale * value for step, value in columns[0].values()}
             for other in columns[1:]:
-                more = dict(other.values(False))
+                more = dict(other.values())
                 values = {step: value + more[step] for step, value in values.items() if step in more}
             if signal in ("score_real", "score_fake") and self._probable(chosen):
                 chosen[signal.replace("score", "prob")] = chosen.pop(signal)

@@ -48,7 +48,7 @@ class Places:
             self._step(inner, found, lasts)
             self.now = round(self._offset + inner)
         elif self._heard >= 0 and self._inner < 0 and "kimg" not in self.counters:
-            self._row_of_epoch(self._heard, lasts)
+            return self._row_of_epoch(self._heard, lasts)
         elif not self.counters:
             self.now = rows
         return self.now
@@ -88,7 +88,7 @@ class Places:
             return
         restarts = "step" not in found or self._offset > 0
         later, earlier = epoch > self._epoch, epoch < self._epoch
-        again = inner == self._inner and later and (restarts or self.now in lasts)
+        again = inner == self._inner and later and (restarts or (not self._varied and self.now in lasts))
         if inner < self._inner or again or (earlier and restarts):
             if later or (not earlier and "step" not in found and "epoch" not in found):
                 self._offset += self._inner + 1 - min(inner, 1)
@@ -98,9 +98,12 @@ class Places:
         self._inner, self._epoch = inner, epoch
         self._mark(floor(epoch), self._offset)
 
-    def _row_of_epoch(self, epoch: float, lasts: Sequence[int]) -> None:
+    def _row_of_epoch(self, epoch: float, lasts: Sequence[int]) -> int:
         """The epoch, while each has one row; from there on the row's number, as several in one place would hide each other."""
         if epoch < self._epoch:
+            begin = round(self._begins.get(epoch, epoch)) if self.shared else round(epoch)
+            if max(lasts, default=-1) < begin:  # told late, as by an evaluation of that epoch
+                return begin
             begin, self.back = round(self._begin(epoch)), True
             self.now = begin if self.shared else round(epoch)
         elif epoch > self._epoch or self.now in lasts:
@@ -108,6 +111,7 @@ class Places:
             self.now = self.now + 1 if self.shared else round(epoch)
         self._epoch = epoch
         self._mark(epoch, self.now)
+        return self.now
 
     def _mark(self, epoch: float, place: float) -> None:
         if epoch not in self._begins:

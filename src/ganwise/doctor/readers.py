@@ -24,6 +24,7 @@ from ganwise.types import Score, Unusable
 LONGEST = 1 << 20  # characters of a line that are read
 _HEAD = 1 << 16
 _LIST = re.compile(r'\ufeff?\s*\[\s*\{\s*"')  # records in one JSON list
+_DECIMALS = re.compile(r"(?:^|\t)[-+]?0,\d", re.MULTILINE)  # a column that says 0,956 means 1.294 by 1,294
 _NOTHING = ("", "none", "null", "na", "n/a", "<na>", "-")
 KNOWN = "a run's directory, a CSV, JSON lines, stats.jsonl, TensorBoard's event files, or a text log with printed losses"
 
@@ -102,7 +103,7 @@ def _file(path: Path, told: Mapping[str, str]) -> Log:
     if text.lstrip("\ufeff \n\r").startswith("{") and '"' in text[:200] and _is_json(text):
         return _json(path, _lined(path), "JSON lines", told)
     if (dialect := _dialect(text)) is not None:
-        return _table(path, dialect, told)
+        return _table(path, dialect, told, decimal=dialect == ";" or (dialect == "\t" and bool(_DECIMALS.search(text))))
     return _text(path, told)
 
 
@@ -247,8 +248,8 @@ def _dialect(text: str) -> str | None:
     return "," if single else None
 
 
-def _table(path: Path, sign: str, told: Mapping[str, str]) -> Log:
-    """A CSV with a header, or without: then its columns are called column1, column2, ..."""
+def _table(path: Path, sign: str, told: Mapping[str, str], decimal: bool) -> Log:
+    """A CSV with a header, or without: then its columns are called column1, column2, ... ``decimal`` says what a comma is."""
     gatherer = Gatherer(str(path), "CSV", told)
     rows = csv.reader((line.replace("\0", "") for line in lines(path)), delimiter=sign)
     header: list[str] = []
@@ -270,7 +271,7 @@ def _table(path: Path, sign: str, told: Mapping[str, str]) -> Log:
         short = len(cells) < len(header)
         broken += len(cells) > len(header) or short
         if len(cells) == len(header) and cells is not header:
-            gatherer.add(_row(((name, cells[at]) for at, name in useful), gatherer, decimal=sign == ";"))
+            gatherer.add(_row(((name, cells[at]) for at, name in useful), gatherer, decimal))
     if short:
         gatherer.notes["the last line is cut off: left out"] = None
         broken -= 1

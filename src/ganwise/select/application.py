@@ -183,10 +183,11 @@ def duration(text: str) -> float:
     Raises:
         Unusable: Not a time.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())
+    units = "s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?"
+    match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*({units})?", text.strip().lower())
     if not match:
         raise Unusable(f"time = {text}: not a time; write it as in 90s, 30m, 2h or 1d")
-    return float(match[1]) * _TIMES[match[2] or "s"]
+    return float(match[1]) * _TIMES[(match[2] or "s")[0]]
 
 
 def _contradictions(a: Application) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ import numpy as np
 from ganwise.artifacts import RunDirectory, read_json
 from ganwise.metrics import ranking_metric
 from ganwise.study import statistics
-from ganwise.study.halving import SICK, Decision, Ladder
+from ganwise.study.halving import SHARES, SICK, Decision, Ladder
 from ganwise.study.plan import Entrant
 from ganwise.types import Kind
 
@@ -99,13 +99,15 @@ def outcome(out: Path, entrant: Entrant) -> Outcome:
 
 def counted(runs: Sequence[tuple[RunDirectory, Mapping[str, Any]]]) -> list[RunDirectory]:
     """Those, of the runs of a candidate and what is told of each, that trained as long as the race has it: what broke off, or was
-    not begun in time, counts only where there is nothing else.
+    not begun in time, counts only where nothing else has a model.
     """
-    return [run for run, told in runs if not {"broken", "closed"} & told.keys()] or [run for run, _ in runs]
+    whole = [run for run, told in runs if not {"broken", "closed"} & told.keys() and run.model.is_file()]
+    return whole or [run for run, _ in runs]
 
 
 def _measured(one: Outcome, decided: Decision | None) -> Outcome:
-    return one if decided is None or one.entrant.name in decided.finalists else one._replace(scores=[])
+    """Without scores, if the race is decided and it is no finalist. What an earlier race has measured stands until then."""
+    return one._replace(scores=[]) if decided and decided.done and one.entrant.name not in decided.finalists else one
 
 
 def _due(one: Outcome, decided: Decision | None) -> bool:
@@ -116,9 +118,16 @@ def _due(one: Outcome, decided: Decision | None) -> bool:
 
 
 def _unmeasured(rows: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]) -> str | None:
-    """Where no healthy candidate has a score: the first of those that have a model, in the order of the ranking."""
-    able = {o.entrant.name for o in outcomes if o.verdict not in SICK and any(run.model.is_file() for run in o.runs)}
+    """Where no healthy candidate has a score: the first that has a model and did not break off, in the order of the ranking."""
+    pairs = {o.entrant.name: zip(o.runs, o.told, strict=True) for o in outcomes if o.verdict not in SICK}
+    able = {name for name, runs in pairs.items() if any(run.model.is_file() and _seen(told) for run, told in runs)}
     return next((row["recipe"] for row in rows if row["recipe"] in able), None)
+
+
+def _seen(told: Mapping[str, Any]) -> bool:
+    """Whether a run was looked at where it ended, and had a value. One may also break off after that, when it is scored."""
+    last = next(reversed(told.get("looks", [])), None)
+    return last is not None and math.isfinite(float(last["value"])) and ("broken" not in told or last["rung"] == SHARES[-1])
 
 
 def _scores(run: RunDirectory) -> list[dict[str, Any]]:
