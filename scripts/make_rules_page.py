@@ -28,8 +28,9 @@ HEAD = """# The rules of selection
 {rules} rules and {disagreements} disagreements, made by `scripts/make_rules_page.py` from `src/ganwise/knowledge/rules/`. Do not
 edit.
 
-A rule whose conditions all hold prefers, avoids, requires, rules out or keeps what it names; *a + b* means both. Strength says
-what it rests on: theorem, replicated (several sources), reported (one), folklore, which can't require or rule out. In the reasons
+A rule whose conditions all hold prefers, avoids, requires, rules out or keeps what it names; *a + b* means both. Rules of how a
+GAN is trained move ranks and remove nothing, also where they rule out. Strength says what a rule rests on: theorem (proven, or so
+by definition), replicated (several sources), reported (one), folklore, which can't require or rule out. In the reasons
 [code], [log], [page] and [2nd] say where a figure was read (in code, in a training log, on a page, in a text that quotes the
 paper), [mem, unverified] that it was not read again. `ganwise select --explain` shows what each rule moved.
 Why they are data: [rules-are-data](why/rules-are-data.md).

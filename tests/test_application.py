@@ -194,7 +194,7 @@ def test_in_a_terminal_enter_accepts_every_default(tmp_path: Path) -> None:
         ("select digits --want convergence-measure,reconstruction", "reconstruction contradicts want = convergence-measure"),
         ("select digits ring", "one data set at a time"),
         ("select digits --compare", "say what would be different"),
-        ("select digits --compare n", "changes such as n=500 with --compare"),
+        ("select digits --compare n", "'n' is no statement; write one as in labels=all"),
         ("select digits --compare m=5", "unknown key 'm'"),
         ("select digits --compare n=many", "n = many: input should be a valid integer"),
         ("select digits --compare n=-5", "n = -5 is out of range"),

@@ -85,6 +85,21 @@ def test_the_verb_prints_one_json_object_or_a_table(call, monkeypatch: pytest.Mo
     newest_file.unlink()
 
 
-def test_no_time_is_refused() -> None:
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_no_time_and_no_end_are_refused(seconds: float) -> None:
     with pytest.raises(Unusable, match="more than 0 seconds"):
-        timing.measure("cpu", 0)
+        timing.measure("cpu", seconds)
+
+
+@pytest.mark.parametrize("change", [{"overhead": "much"}, {"overhead": None}, {"rate": float("nan")}, {"usual": False}], ids=str)
+def test_a_damaged_profile_is_passed_over(change: dict[str, object]) -> None:
+    made = profile()
+    for one in made["timings"]:
+        one |= change
+    file = timing.keep(made)
+    try:
+        assert newest() is None
+        cost = select(DIGITS).candidates[0].cost
+        assert cost is not None and cost.seconds_per_1000_images is None  # noqa: PT018
+    finally:
+        file.unlink()

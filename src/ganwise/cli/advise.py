@@ -131,13 +131,16 @@ def save(advice: Advice, folder: Path) -> dict[str, str]:
     """Each candidate's recipe as a file, by name.
 
     Raises:
-        Unusable: The folder can't be made.
+        Unusable: The folder can't be made, or holds recipes of a list that is not this one.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Unusable(f"--save {folder}: can't be written to: {error.strerror}") from None
     paths = {one.name: folder / f"{one.rank}-{one.name}.json" for one in advice.candidates}
+    others = sorted(file.name for file in folder.glob("[0-9]*-*.json") if file not in paths.values())
+    if others:
+        raise Unusable(f"--save {folder}: holds the recipes of another list, such as {others[0]}; name a new directory")
     for one in advice.candidates:
         write_json(paths[one.name], one.recipe.model_dump(mode="json"))
     return {name: str(path) for name, path in paths.items()}

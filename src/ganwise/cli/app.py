@@ -22,7 +22,9 @@ app = typer.Typer(
 Data = Annotated[str, typer.Argument(help="digits, mnist-10k, ring, grid, spiral; a folder or zip of images; .npz, idx, .csv")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run's directory, or that of a race: then its recommended run")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
-Want = Annotated[str, typer.Option(help="what matters, separated by commas: diversity, quality, stability, ...")]
+Want = Annotated[
+    list[str] | None, typer.Option(help="what matters, separated by commas: diversity, quality, stability, ...; may be repeated")
+]
 ApplicationFile = Annotated[Path | None, typer.Option(help="a TOML file that describes the application")]
 Tune = Annotated[
     int | None, typer.Option(min=2, max=64, metavar="K", help="try K settings of each candidate first, in the same budget")
@@ -51,7 +53,7 @@ def version(show: Annotated[bool, typer.Option("--version", help="print the vers
 @app.command()
 def run(
     data: Data,
-    want: Want = "",
+    want: Want = None,
     application: ApplicationFile = None,
     budget: BudgetText = None,
     seeds: Seeds = None,
@@ -111,7 +113,7 @@ def audit(data: Data, size: Size = None, strict: Strict = False, json: Json = Fa
 @app.command()
 def select(
     words: Annotated[list[str] | None, typer.Argument(metavar="[DATA]", help="as for audit; or describe it by flags")] = None,
-    want: Want = "",
+    want: Want = None,
     limit: Annotated[int, typer.Option(min=1, help="length of the short list")] = 8,
     size: Size = None,
     application: ApplicationFile = None,
@@ -145,10 +147,6 @@ def select(
     from ganwise.cli import choose
 
     choose.run(choose.asked(given))
-
-
-def wants(text: str) -> tuple[str, ...]:
-    return tuple(w.strip() for w in text.split(",") if w.strip())
 
 
 @app.command()

@@ -168,8 +168,8 @@ def ask(said: Application, seen: Audit | None, read: Read = typed) -> Applicatio
 
 
 def _open(prompt: Prompt, known: Application) -> bool:
-    field = {"image": "height", "time": "seconds"}.get(prompt.key, prompt.key)
-    return getattr(known, field) in (None, ())
+    fields = {"image": ("height",), "time": ("seconds",), "labels": ("labels", "labeled_share")}.get(prompt.key, (prompt.key,))
+    return all(getattr(known, field) in (None, ()) for field in fields)
 
 
 def _answered(prompt: Prompt, known: Application, seen: Audit | None, read: Read) -> Value | None:

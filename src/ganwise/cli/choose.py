@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 from ganwise import knowledge
 from ganwise.catalog import RECIPES
 from ganwise.cli import advise, show, whys
-from ganwise.cli.app import wants
 from ganwise.select import Advice, Application, evidence, plain, select
-from ganwise.select.application import read_changes, read_file
+from ganwise.select.application import needs, read_changes, read_file
 from ganwise.select.facts import suppose
 from ganwise.select.whatif import Comparison, alternatives, compare, explain
 from ganwise.types import Audit, Unusable
@@ -42,7 +41,7 @@ FLAGS = ("image", "columns", "n", "classes", "labels", "labeled_share", "domain"
 def asked(given: Mapping[str, Any]) -> Asked:
     """The options of the verb, those that describe the application gathered."""
     said = {name: given[name] for name in (*FLAGS, "time", "private")}
-    said |= {"memory_gb": given["memory"], "want": wants(given["want"]) or None}
+    said |= {"memory_gb": given["memory"], "want": needs(",".join(given["want"] or ())) or None}
     return Asked(
         words=given["words"] or (),
         said={name: value for name, value in said.items() if value is not None},
@@ -68,6 +67,8 @@ def run(asked: Asked) -> None:
         Unusable: As `ganwise.select.select`, and words that mean nothing.
     """
     words = _told_apart(asked)
+    if asked.size and words.data is None:
+        raise Unusable(f"--size {asked.size}: resizes DATA, and there is none; describe images by --image 32x32x3")
     seen = _audited(words.data, asked.size)
     said = _said(asked, seen)
     own = knowledge.own(asked.rules) if asked.rules else ()
@@ -102,14 +103,21 @@ def _told_apart(asked: Asked) -> Words:
     changes = tuple(word for word in asked.words if asked.compare and "=" in word and not Path(word).exists())
     rest = [word for word in asked.words if word not in changes]
     described = bool(asked.said or asked.file or asked.ask)
-    only_names = asked.explain and described and bool(rest) and rest[0] in RECIPES and not Path(rest[0]).exists()
+    only_names = asked.explain and described and bool(rest) and _names_gan(rest[0]) and not Path(rest[0]).exists()
     data, names = (None, rest) if only_names or not rest else (rest[0], rest[1:])
+    if names and asked.compare and not asked.explain:
+        read_changes(names[0])  # which says what is wrong with it
     if names and not asked.explain:
         free = ", ".join(names)
         raise Unusable(f"{free}: one data set at a time; names of GANs go with --explain, changes such as n=500 with --compare")
     if asked.compare and not changes:
         raise Unusable('--compare: say what would be different, as in --compare "labels=all" "n=500,device=cuda"')
     return Words(data, tuple(names), changes)
+
+
+def _names_gan(word: str) -> bool:
+    """Whether it is a GAN of the catalog, or one with what the short list adds to its name: ``r1gan-resnet``."""
+    return any(f"{word}-".startswith(f"{name}-") for name in RECIPES)
 
 
 def _audited(data: str | None, size: int | None) -> Audit | None:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from ganwise import report
 from ganwise.cli import live, racing, runs, show
-from ganwise.cli.app import launched, wants
+from ganwise.cli.app import launched
 from ganwise.select import Application
-from ganwise.select.application import read_file
+from ganwise.select.application import needs, read_file
 from ganwise.study import budget as budgets
 from ganwise.study import job
 from ganwise.study import plan as plans
@@ -28,7 +28,7 @@ class Asked(NamedTuple):
 
     data: str
     recipes: Sequence[str] | None = None
-    want: str = ""
+    want: Sequence[str] | None = None
     application: Path | None = None
     budget: str | None = None
     seeds: int | None = None
@@ -85,7 +85,7 @@ def _request(asked: Asked) -> job.Request:
         source=asked.data,
         budget=budget,
         out=out or job.free_directory(_short(asked.data)),
-        want=wants(asked.want),
+        want=needs(",".join(asked.want or ())),
         application=read_file(asked.application) if asked.application else Application(),
         entrants=entrants,
         device=runs.device(asked.device),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +45,8 @@ METRICS = {
 
 def result(content: Mapping[str, Any], json: bool, human: Callable[[], None]) -> None:
     if json:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # as JSON is by its standard, whatever the terminal shows
         print(to_json(content))
     else:
         human()

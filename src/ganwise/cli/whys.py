@@ -24,7 +24,7 @@ def explained(rows: Sequence[Explained]) -> None:
         for column in made.columns[1:3]:
             column.justify = "left"
         for reason in one.reasons:
-            made.add_row(reason.rule, reason.strength, reason.effect.replace("_", " "), f"{reason.points:+g}")
+            made.add_row(Text(reason.rule), reason.strength, reason.effect.replace("_", " "), f"{reason.points:+g}")
         made.add_row("sum = score", "", "", f"{one.score:+g}", style="bold")
         console.print(made)
     say(

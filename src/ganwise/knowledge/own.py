@@ -55,8 +55,8 @@ def own_sources(path: Path, ours: Mapping[str, Source]) -> Mapping[str, Source]:
         theirs = bibtex.read(_text(bib), str(bib))
     except ValueError as error:
         raise Unusable(str(error)) from None
-    for key in theirs.keys() & ours.keys():
-        if theirs[key].fields != ours[key].fields:
+    for key in theirs:
+        if key in ours and theirs[key].fields != ours[key].fields:
             raise Unusable(f"{bib}: {key} is already another source of ganwise ({ours[key].line}); choose another key")
     return MappingProxyType({**ours, **theirs})
 
@@ -79,7 +79,7 @@ def read_own(path: Path, ours: Mapping[str, Source], taken: Container[str]) -> t
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # Windows editors begin a file with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise Unusable(f"{path}: can't be read: {error}") from None
 
@@ -87,9 +87,9 @@ def _text(path: Path) -> str:
 def _table(text: str, where: str) -> dict[str, Any]:
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise Unusable(f"{where}: not TOML: {error}") from None
-    for part in table.keys() - {*_PARTS}:
+    for part in (one for one in table if one not in _PARTS):
         raise Unusable(f"{where}: unknown part '{part}': {closest(part, _PARTS)}")
     return table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -92,11 +92,10 @@ def read_rule(row: Mapping[str, Any], where: str) -> Rule:
         Unusable: A field is missing, unknown or of the wrong kind, or names what the catalog lacks.
     """
     here = f"{where}: rule {row.get('name', '?')}"
-    wanted = {"name", "question", "when", "strength", "because", "sources", "fires_on", "silent_on"}
-    _same_fields(row, wanted, {*EFFECTS}, here)
+    _same_fields(row, ("name", "question", "when", "strength", "because", "sources", "fires_on", "silent_on"), EFFECTS, here)
     _same_kinds(row, here)
     effects = {effect: tuple(read_target(t, here) for t in row[effect]) for effect in EFFECTS if effect in row}
-    if not effects or row["question"] not in range(5) or row["strength"] not in STRENGTHS:
+    if not effects or type(row["question"]) is not int or row["question"] not in range(5) or row["strength"] not in STRENGTHS:
         raise Unusable(f"{here}: needs an effect, a question from 0 to 4 and a strength of {', '.join(STRENGTHS)}")
     if row["strength"] == "folklore" and effects.keys() & {"requires", "rules_out"}:
         raise Unusable(f"{here}: folklore may prefer or avoid, not require or rule out")
@@ -115,18 +114,19 @@ def read_rule(row: Mapping[str, Any], where: str) -> Rule:
 
 def read_disagreement(row: Mapping[str, Any], where: str) -> Disagreement:
     here = f"{where}: disagreement {row.get('name', '?')}"
-    _same_fields(row, {"name", "when", "touches", "says", "sources"}, set(), here)
+    _same_fields(row, ("name", "when", "touches", "says", "sources"), (), here)
     when = tuple(read_condition(c, here) for c in row["when"])
     return Disagreement(
         row["name"], when, tuple(read_target(t, here) for t in row["touches"]), row["says"], tuple(row["sources"])
     )
 
 
-def _same_fields(row: Mapping[str, Any], wanted: set[str], optional: set[str], here: str) -> None:
-    for name in wanted - row.keys():
+def _same_fields(row: Mapping[str, Any], wanted: Sequence[str], optional: Sequence[str], here: str) -> None:
+    known = (*wanted, *optional)
+    for name in (one for one in row if one not in known):  # first, since a field that is lacking may be one misspelled
+        raise Unusable(f"{here}: unknown field '{name}': {closest(name, known)}")
+    for name in (one for one in wanted if one not in row):
         raise Unusable(f"{here}: lacks the field '{name}'")
-    for name in row.keys() - wanted - optional:
-        raise Unusable(f"{here}: unknown field '{name}': {closest(name, wanted | optional)}")
 
 
 _WORDS = ("when", "sources", *EFFECTS)
@@ -168,7 +168,7 @@ def _value(text: str) -> Value:
 def read_target(text: str, here: str) -> Target:
     """The tags of ``loss.wasserstein + regularizers.weight-clipping``."""
     tags = frozenset(text.split(" + "))
-    for tag in tags - tags_of_catalog():
+    for tag in sorted(tags - tags_of_catalog()):
         raise Unusable(f"{here}: '{tag}' is nothing that a GAN can have: {closest(tag, tags_of_catalog())}")
     return tags
 

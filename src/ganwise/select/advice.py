@@ -12,7 +12,7 @@ from ganwise.knowledge import Disagreement, Rule, disagreements
 from ganwise.select.answers import Question, answer, describe
 from ganwise.select.application import Application, Device
 from ganwise.select.evidence import Row, shipped
-from ganwise.select.facts import agree, gather, imagined
+from ganwise.select.facts import agree, gather, imagined, refuse_unheard
 from ganwise.select.funnel import Stage, narrow
 from ganwise.select.judge import Undecided, apply, reasons
 from ganwise.select.profile import newest
@@ -84,6 +84,7 @@ def select(
         Unusable: Data and application, or two wishes, contradict each other; too little is said; an unknown need or rule; a
             short list of none, asked for or left by the rules.
     """
+    refuse_unheard(rules)
     if limit < 1:
         raise Unusable(f"limit: a short list has at least one candidate, not {limit}")
     if isinstance(audit, Application):

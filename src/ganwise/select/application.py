@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ganwise.catalog import closest
 from ganwise.recipe import Frozen
@@ -58,7 +58,6 @@ _REPLACES = {
 """What a new statement takes back, since the two are about the same thing."""
 
 _TIMES = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_YES, _NO = ("yes", "y", "true"), ("no", "n", "false")
 
 
 class Application(Frozen):
@@ -99,10 +98,17 @@ class Application(Frozen):
     def _expand(cls, said: Any) -> Any:
         return _spelled_out(said) if isinstance(said, Mapping) else said
 
+    @field_validator(*RANGES, mode="before")
+    @classmethod
+    def _number(cls, number: Any, about: ValidationInfo) -> Any:
+        if isinstance(number, bool):  # which would count as 0 or 1
+            raise Unusable(f"{about.field_name} = {str(number).lower()}: a number is expected")
+        return number
+
     @field_validator("want", mode="before")
     @classmethod
     def _several(cls, want: Any) -> Any:
-        names = re.split(r"[,+\s]+", want.strip()) if isinstance(want, str) else want
+        names = needs(want) if isinstance(want, str) else want
         if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
             return names  # which is refused
         return tuple(dict.fromkeys(name for name in names if name))
@@ -113,7 +119,8 @@ class Application(Frozen):
         for name, (least, most) in RANGES.items():
             number = getattr(self, name)
             if number is not None and not least <= number <= most:
-                raise Unusable(f"{name} = {number:g} is out of range: from {least:,g} to {most:,g}")
+                shown = f"{number:g}" if abs(number) < 1e300 else "a huge number"
+                raise Unusable(f"{name} = {shown} is out of range: from {least:,g} to {most:,g}")
         for one, two in _contradictions(self):
             raise Unusable(f"{one} contradicts {two}: leave one of them out")
         return self
@@ -140,6 +147,11 @@ class Application(Frozen):
 KEYS = (*Application.model_fields, *OTHER_NAMES)
 
 
+def needs(text: str) -> tuple[str, ...]:
+    """The needs in a text, separated by commas, pluses or spaces, each once."""
+    return tuple(dict.fromkeys(name for name in re.split(r"[,+\s]+", text) if name))
+
+
 def known(want: Sequence[str]) -> None:
     """Refuses a need that nobody has heard of.
 
@@ -152,25 +164,38 @@ def known(want: Sequence[str]) -> None:
 
 
 def _spelled_out(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Short forms replaced by what they stand for, and the kind that follows from the size."""
+    """Short forms replaced by what they stand for, and the kind that follows from the size.
+
+    Raises:
+        Unusable: An unknown key, or two forms of one statement that differ.
+    """
     for name in said:
         if name not in KEYS:
             raise Unusable(f"unknown key '{name}': {closest(name, KEYS)}")
     found = {name: value for name, value in said.items() if name not in OTHER_NAMES}
-    if said.get("image") is not None:
-        found |= _image(str(said["image"]))
-    if said.get("side") is not None:
-        found |= {"height": said["side"], "width": said["side"]}
-    if said.get("time") is not None:
-        found["seconds"] = duration(str(said["time"]))
+    for short, means in _short_forms(said).items():
+        for name, value in means.items():
+            if found.get(name) not in (None, value, str(value)):
+                raise Unusable(f"{short} = {said[short]} contradicts {name} = {found[name]}: leave one of them out")
+        found |= means
     if found.get("domain") == "single":
         found["domain"] = "one"
     sized = "image" if found.get("height") is not None else "vector" if found.get("columns") is not None else None
     return found | ({"kind": sized} if sized and found.get("kind") is None else {})
 
 
+def _short_forms(said: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each of `OTHER_NAMES` that was said stands for."""
+    spelled: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+        "image": lambda text: _image(str(text)),
+        "side": lambda side: {"height": side, "width": side},
+        "time": lambda text: {"seconds": duration(str(text))},
+    }
+    return {name: spelled[name](said[name]) for name in OTHER_NAMES if said.get(name) is not None}
+
+
 def _image(text: str) -> dict[str, int]:
-    match = re.fullmatch(r"(-?\d+)(?:x(-?\d+))?(?:x(\d+))?", text.strip().lower())
+    match = re.fullmatch(r"(-?\d{1,9})(?:x(-?\d{1,9}))?(?:x(\d{1,9}))?", text.strip().lower())
     if not match:
         raise Unusable(f"image = {text}: not a size; write height, width and channels, as in 64x64x3 or 28x28x1")
     height, width, channels = match.groups()
@@ -193,7 +218,7 @@ def duration(text: str) -> float:
 def _contradictions(a: Application) -> list[tuple[str, str]]:
     """Pairs of statements of which at most one can be true."""
     image = a.kind == "image"
-    size = f"{a.height}x{a.width} pixels"
+    size, few = f"{a.height}x{a.width} pixels", a.labeled_share
     pairs: list[tuple[bool, str, str]] = [
         (a.kind == "vector" and a.height is not None, "kind = vector", size),
         (image and a.columns is not None, "kind = image", f"columns = {a.columns}"),
@@ -204,7 +229,7 @@ def _contradictions(a: Application) -> list[tuple[str, str]]:
         (a.labels in ("few", "all") and a.classes == 0, f"labels = {a.labels}", "classes = 0"),
         (a.labels == "none" and bool(a.labeled_share), "labels = none", f"labeled_share = {a.labeled_share}"),
         (a.labels == "all" and a.labeled_share not in (None, 1), "labels = all", f"labeled_share = {a.labeled_share}"),
-        (a.labels == "few" and a.labeled_share in (0, 1), "labels = few", f"labeled_share = {a.labeled_share}"),
+        (a.labels == "few" and few is not None and not 0 < few < 0.5, "labels = few", f"labeled_share = {a.labeled_share}"),
         (a.classes is not None and a.n is not None and a.classes > a.n, f"classes = {a.classes}", f"n = {a.n}"),
         (a.labels == "none" and "classes" in a.want, "labels = none", "want = classes, which only labels can teach"),
         (a.classes == 0 and "classes" in a.want, "classes = 0", "want = classes"),
@@ -241,10 +266,10 @@ def read_file(path: Path) -> Application:
         Unusable: No file, not TOML, or as `read`.
     """
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        said = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors begin a file with a mark
     except OSError as error:
         raise Unusable(f'{path}: {error.strerror}; expected a TOML file such as: image = "32x32x3"') from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unusable(f"{path}: not TOML: {error}") from None
     return read(said, str(path))
 
@@ -253,14 +278,17 @@ def read_changes(text: str) -> dict[str, Value]:
     """The statements of ``labels=all,n=500``; several needs are joined by a plus: ``want=diversity+quality``.
 
     Raises:
-        Unusable: No statement, or an unknown key.
+        Unusable: No statement, an unknown key, or one that comes twice.
     """
     found: dict[str, Value] = {}
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not value:
-            raise Unusable(f"'{part.strip()}' is no statement; write one as in labels=all or n=500,device=cuda")
+            form = "want=diversity+quality" if name in WANTS else "labels=all or n=500,device=cuda"
+            raise Unusable(f"'{part.strip()}' is no statement; write one as in {form}")
         if name not in KEYS:
             raise Unusable(f"'{part.strip()}': unknown key '{name}': {closest(name, KEYS)}")
-        found[name] = value.lower() in _YES if value.lower() in (*_YES, *_NO) and name != "labels" else value
+        if name in found:
+            raise Unusable(f"{name} is said twice, as {found[name]} and as {value}: leave one of them out")
+        found[name] = value
     return found

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 
 from ganwise.catalog import AUTO, RECIPES, closest, default_architecture
 from ganwise.recipe import Recipe
@@ -83,6 +84,9 @@ class Row(NamedTuple):
         return (*data, self.protocol, self.features, self.budget, self.metric, self.direction)
 
 
+_TEXTS = tuple(name for name, kind in get_type_hints(Row).items() if kind is str)
+
+
 def fingerprint(recipe: Recipe) -> str:
     """The first 12 digits of the SHA-256 of a recipe's JSON."""
     return hashlib.sha256(recipe.to_json().encode()).hexdigest()[:12]
@@ -103,7 +107,8 @@ def named(words: Sequence[str]) -> tuple[Row, ...]:
         Unusable: As `own`.
     """
     ours = () if "none" in words else shipped()
-    return (*ours, *(row for word in words if word != "none" for row in own(Path(word))))
+    theirs = (row for word in words if word != "none" for row in own(Path(word)))
+    return tuple(dict.fromkeys((*ours, *theirs)))  # a row that is given twice is no second measurement
 
 
 def own(path: Path) -> tuple[Row, ...]:
@@ -114,18 +119,24 @@ def own(path: Path) -> tuple[Row, ...]:
     """
     if not path.exists():
         raise Unusable(f"--evidence {path}: there is nothing; give a race's folder or a .jsonl file of rows")
-    if path.is_file():
-        try:
-            return read_rows(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise Unusable(f"{path}: can't be read as evidence: {error}") from None
+    found = _of_file(path) if path.is_file() else _of_folder(path)
+    if not found:
+        raise Unusable(f"--evidence {path}: holds no finished race and no .jsonl file of rows")
+    return found
+
+
+def _of_file(path: Path) -> tuple[Row, ...]:
+    try:
+        return read_rows(path.read_text(encoding="utf-8-sig"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unusable(f"{path}: can't be read as evidence: {error}") from None
+
+
+def _of_folder(path: Path) -> tuple[Row, ...]:
     races = sorted(path.rglob("race.json"))
     inside = {race.parent for race in races}  # the runs of a race keep records of another kind
     rows = [file for file in sorted(path.rglob("*.jsonl")) if not inside & {*file.parents}]
-    found = [row for file in races for row in _of_race(file)] + [row for file in rows for row in own(file)]
-    if not found:
-        raise Unusable(f"--evidence {path}: holds no finished race and no .jsonl file of rows")
-    return tuple(found)
+    return (*(row for file in races for row in _of_race(file)), *(row for file in rows for row in _of_file(file)))
 
 
 def read_rows(text: str, where: str) -> tuple[Row, ...]:
@@ -141,34 +152,55 @@ def read_rows(text: str, where: str) -> tuple[Row, ...]:
 def _row(line: str, here: str) -> Row:
     try:
         said = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unusable(f"{here}: not JSON: {error}") from None
     if not isinstance(said, dict):
         raise Unusable(f"{here}: a row is a JSON object with the fields {', '.join(Row._fields)}")
-    for name in said.keys() - set(Row._fields):
-        raise Unusable(f"{here}: unknown field '{name}': {closest(name, Row._fields)}")
+    for name in said:
+        if name not in Row._fields:
+            raise Unusable(f"{here}: unknown field '{name}': {closest(name, Row._fields)}")
     for name in Row._fields:
         if name not in said:
             raise Unusable(f"{here}: lacks the field '{name}'")
-    shape, numbers = said["shape"], [said[name] for name in ("value", "low", "high") if said[name] is not None]
-    whole = [said["n"], said["seeds"], *(shape if isinstance(shape, list) else [None])]
-    if not all(isinstance(one, int) and one > 0 for one in whole) or len(shape) not in (1, 3):
+    return _checked(said, here)
+
+
+def _checked(said: Mapping[str, Any], here: str) -> Row:
+    """The row whose fields are all there, each of its kind."""
+    for name in _TEXTS:
+        if not isinstance(said[name], str):
+            raise Unusable(f"{here}: {name} = {said[name]!r} is no text")
+    shape = said["shape"] if isinstance(said["shape"], list) else [None]
+    if not all(type(one) is int and one > 0 for one in (said["n"], said["seeds"], *shape)) or len(shape) not in (1, 3):
         raise Unusable(f"{here}: shape, n and seeds are whole numbers above 0, shape as [3, 32, 32] or [30]")
-    if said["value"] is None or not all(isinstance(one, int | float) and math.isfinite(one) for one in numbers):
+    value, low, high = (said[name] for name in ("value", "low", "high"))
+    if value is None or not all(one is None or _finite(one) for one in (value, low, high)):
         raise Unusable(f"{here}: value, low and high are numbers; low and high may be null")
+    if (low is None) != (high is None) or (low is not None and not low <= value <= high):
+        raise Unusable(f"{here}: value = {value} does not lie in its interval: low = {low}, high = {high}")
     if said["kind"] not in get_args(Kind) or said["direction"] not in get_args(Direction):
         raise Unusable(f"{here}: kind is image or vector, direction lower or higher")
+    if (said["kind"] == "image") != (len(shape) == 3):
+        raise Unusable(f"{here}: kind = {said['kind']} contradicts shape = {shape}; an image has three numbers, a vector one")
     return Row(**{**said, "shape": tuple(shape)})
+
+
+def _finite(one: object) -> bool:
+    return isinstance(one, int | float) and not isinstance(one, bool) and abs(one) <= sys.float_info.max
 
 
 def _of_race(file: Path) -> list[Row]:
     """The rows of a race: each recipe's mean over its seeds by the metric that ranked, on the race's own test part."""
     try:
-        result, about = json.loads(file.read_text()), json.loads((file.parent / "data" / "dataset.json").read_text())
-        plan, facts = json.loads((file.parent / "plan.json").read_text()), json.loads((file.parent / "audit.json").read_text())
+        names = (file.name, "plan.json", "data/dataset.json", "audit.json")
+        result, plan, about, facts = (_json(file.parent / name) for name in names)
         return [row for standing in result["ranking"] if (row := _standing(standing, result, plan, about, facts, file))]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise Unusable(f"{file}: no race that can be read ({error}); give the folder that ganwise race wrote") from None
+
+
+def _json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _standing(
@@ -176,13 +208,14 @@ def _standing(
     facts: Mapping[str, Any], file: Path,
 ) -> Row | None:  # fmt: skip
     scores = [score for score in standing["scores"] if score["metric"] == result["metric"]]
-    if not scores:
+    values = [float(score["value"]) for score in scores]
+    if not values or not all(map(math.isfinite, values)):
         return None
-    told = json.loads((file.parent / "runs" / Path(standing["runs"][0]).name / "run.json").read_text())
+    told = _json(file.parent / "runs" / Path(standing["runs"][0]).name / "run.json")
     recipe, first, shape = Recipe.model_validate(told["job"]["recipe"]), scores[0], tuple(facts["shape"])
     named = recipe.architecture.name
-    mean, low, high = interval([float(score["value"]) for score in scores])
-    return Row(
+    mean, low, high = interval(values)
+    row = Row(
         data=about["name"],
         kind=about["kind"],
         shape=shape,
@@ -202,6 +235,7 @@ def _standing(
         seeds=len(scores),
         source=str(file.parent),
     )
+    return _checked({**row._asdict(), "shape": list(shape)}, str(file))
 
 
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)

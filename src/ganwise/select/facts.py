@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 
+from ganwise.catalog import closest
+from ganwise.knowledge import Rule
 from ganwise.select.application import WANTS, Application, Device, known
 from ganwise.shapes import takes
 from ganwise.types import Audit, Shape, Unusable, Value
@@ -58,6 +60,27 @@ DEPENDS: Mapping[str, tuple[str, ...]] = {
 """From what each computed fact is computed. What is no key here is measured by the audit or said by a person."""
 
 
+MEASURED: tuple[str, ...] = (
+    *("background_share", "balanced", "colorful", "constant_columns", "constant_images", "constant_pixel_share", "corrupt_files"),
+    *("cropped", "discrete_columns", "exact_duplicate_share", "exact_duplicates", "intrinsic_dimension", "largest_class_share"),
+    *("leaked_duplicates", "mixed_sizes", "near_duplicates", "padding_share", "resized", "scale_ratio", "smallest_class_share"),
+    *("value_max", "value_mean", "value_min", "value_std"),
+)
+"""What only an audit can tell, beside the facts that a person may state."""
+
+
+def refuse_unheard(rules: Iterable[Rule]) -> None:
+    """Refuses a rule about a fact that there is not: it would wait for it forever.
+
+    Raises:
+        Unusable: The rule, the fact, and the likeliest that there is.
+    """
+    names = {*MEASURED, *DEPENDS, *(fact for facts in STATES.values() for fact in facts if fact not in ("shape", "want"))}
+    for name, fact in ((rule.name, condition.fact) for rule in rules for condition in rule.when):
+        if fact not in names:
+            raise Unusable(f"rule {name}: there is no fact '{fact}': {closest(fact, names)}")
+
+
 def moved(facts: Iterable[str]) -> frozenset[str]:
     """Every fact that may change when these do: themselves, and all that is computed from them."""
     found = set(facts)
@@ -83,7 +106,8 @@ def gather(
     want = (*want, *said.want)
     device = said.device or "unknown" if device == "unknown" else device
     seconds = said.seconds if seconds is None else seconds
-    facts: dict[str, Value | None] = {**_of_shape(audit), **audit.facts}
+    of_images = () if audit.kind == "image" else ("channels", "side")  # an audit of a table says 0, which is no size
+    facts: dict[str, Value | None] = {**_of_shape(audit), **{k: v for k, v in audit.facts.items() if k not in of_images}}
     facts.setdefault("n_train", facts["n"])
     facts.setdefault("labels", "all" if audit.classes else "none")
     facts.setdefault("labeled_share", 1.0 if audit.classes else 0.0)
@@ -156,6 +180,7 @@ def agree(audit: Audit, said: Application) -> None:
     if claim is not None and abs(claim - share) > ROUNDED:
         ask = f"leave it out, or ask what would be with --compare labeled_share={claim:g}"
         raise Unusable(f"labeled_share = {claim:g} contradicts the data: their audit says labeled_share = {share:g}; {ask}")
+    seen.but(**{name: value for name, value in said.said.items() if name != "want"})  # refuses what can't be true of such data
 
 
 def suppose(audit: Audit | None, said: Application, changes: Mapping[str, Value]) -> tuple[Audit, Application]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ def newest(device: str | None = None) -> Profile | None:
     for file in sorted(profiles().glob("*.json"), reverse=True):
         try:
             found = read(file)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         if device in (None, found.device):
             return found
@@ -59,7 +60,8 @@ def read(path: Path) -> Profile:
     content = json.loads(path.read_text(encoding="utf-8"))
     about = content["machine"]
     rows = tuple(Timing(**{field: row[field] for field in Timing._fields}) for row in content["timings"])
-    if not rows or any(row.rate <= 0 for row in rows):
+    sound = (0 < row.rate < math.inf and 0 <= row.overhead < math.inf for row in rows)
+    if not all(sound) or not any(row.usual for row in rows):
         raise ValueError(f"{path}: no timings")
     words = f"{about['processor']}, torch {about['torch']}, {about['date'][:10]}"
     return Profile(words, rows, about["device"])

@@ -81,7 +81,7 @@ def warnings(facts: Mapping[str, Value], lacking: Sequence[Unmet]) -> tuple[str,
     if facts.get("want.classes") and (lack := _unlabeled(facts)):
         found.append(f"want = classes: nothing fulfills it: only labels of all samples teach a generator to draw one, and {lack}")
     if n < FEWEST:
-        found.append(f"{n} samples are too few to train and test with: ganwise takes {FEWEST} at least")
+        found.append(f"{n} sample{'s are' if n > 1 else ' is'} too few to train and test with: ganwise takes {FEWEST} at least")
     if facts.get("private"):
         found.append(
             "privacy: no GAN here gives a formal guarantee, such as differential privacy; race with several seeds and look at "

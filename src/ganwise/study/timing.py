@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import time
 from collections.abc import Iterator, Sequence
@@ -53,8 +54,8 @@ def measure(device: str = "cpu", seconds: float = 30.0, names: Sequence[str] = t
     Raises:
         Unusable: No time to measure in.
     """
-    if not seconds > 0:
-        raise Unusable(f"--seconds {seconds:g}: timing takes more than 0 seconds")
+    if not 0 < seconds < math.inf:
+        raise Unusable(f"--seconds {seconds:g}: timing takes more than 0 seconds, and has an end")
     cells = [(name, precision) for name in names for precision in _precisions(device)]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
