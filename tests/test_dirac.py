@@ -11,7 +11,7 @@ import torch
 
 from ganwise.augmentations import InstanceNoise
 from ganwise.losses import hinge, minimax, non_saturating, relativistic, wasserstein
-from ganwise.regularizers import gradient_penalty, r1, r2, weight_clipping
+from ganwise.regularizers import dragan, gradient_penalty, r1, r2, weight_clipping
 from ganwise.reproduce.dirac import STEP, Game, Mirrored, factor, factors, turn
 
 LOSSES = {
@@ -68,6 +68,17 @@ def test_a_clipped_critic_goes_around_and_a_critic_held_at_slope_one_oscillates(
     held = Game(wasserstein(), gradient_penalty(1.0, 1.0), start=(1.0, 0.5)).play(800)
     for distances in (clipped, held):
         assert min(distances[-500:]) > 0.1
+
+
+@pytest.mark.parametrize("simultaneous", [True, False])
+@pytest.mark.parametrize("weight", [0.3, 1.0])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_slope_held_at_one_around_real_samples_finds_no_rest_at_the_equilibrium_either(
+    loss: str, weight: float, simultaneous: bool
+) -> None:
+    """All real samples are 0, so that those around them are, too: the penalty is the one of the critic held at slope one."""
+    distances = Game(LOSSES[loss][0], dragan(weight), start=(1.0, 0.5)).play(1500, simultaneous)
+    assert min(distances[-500:]) > 0.9 * distances[0]
 
 
 @pytest.mark.parametrize("loss", ["minimax", "non-saturating", "relativistic"])

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from ganwise.data import Dataset, load
-from ganwise.data.split import LEAST, TEST_MOST, VALIDATION_MOST, distinct, quotas, split
+from ganwise.data.split import distinct, quotas, split
 from ganwise.metrics import METRICS, ranking_metric
+from ganwise.parts import LEAST, TEST_MOST, VALIDATION_MOST, to_train_on
 from ganwise.types import Kind
 
 RNG = np.random.default_rng(0)
@@ -139,6 +140,12 @@ def test_few_samples_still_give_validation_and_test_enough_to_rank_by(n: int, cl
 
 def test_enough_to_rank_by_is_what_the_ranking_metrics_need() -> None:
     assert {METRICS[ranking_metric(kind)].least for kind in get_args(Kind)} == {LEAST}
+
+
+@pytest.mark.parametrize("n", [10, 64, 124, 125, 249, 250, 251, 1_797, 60_000])
+def test_how_many_are_left_for_training_is_known_before_there_are_data(n: int) -> None:
+    parts = split(np.arange(n, dtype=np.float32)[:, None], np.full(n, -1))
+    assert to_train_on(n) == len(parts.train)
 
 
 def test_classes_that_keep_their_samples_for_training_let_the_others_give_more() -> None:

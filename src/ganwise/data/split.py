@@ -15,14 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ganwise.data.dataset import Array, Index, Split, raw
+from ganwise.parts import AWAY_AT_MOST, LEAST, SMALL, TEST_MOST, TEST_SHARE, VALIDATION_MOST, VALIDATION_SHARE
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
-TEST_SHARE, TEST_MOST = 0.2, 10_000
-VALIDATION_SHARE, VALIDATION_MOST = 0.1, 5_000
-LEAST, AWAY_AT_MOST, SMALL = 25, 0.4, 250
-"""Samples below which a part has no ranking metric. Validation and test get them where their shares are less and not more than so
-much of all is taken from training, which 125 samples allow. Above 250 samples splits stay what published results rest on."""
-
 _ENOUGH_FOR_ALL = 10
 
 

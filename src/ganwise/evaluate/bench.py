@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ganwise.data import Dataset, Part
-from ganwise.data.split import AWAY_AT_MOST
 from ganwise.evaluate.cache import cached
 from ganwise.evaluate.compare import mean_of_draws
 from ganwise.evaluate.modes import Modes, modes_of
@@ -23,6 +22,7 @@ from ganwise.metrics.msssim import PAIRS, WINDOW, scales_of
 from ganwise.metrics.parzen import FINE_SIGMAS, SIGMAS
 from ganwise.metrics.path import EPSILON
 from ganwise.mixture import fit_mixture, images_of
+from ganwise.parts import AWAY_AT_MOST
 from ganwise.types import Score, Unusable
 
 Sampler = Callable[[int], Array]

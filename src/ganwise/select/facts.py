@@ -7,6 +7,7 @@ from math import prod
 
 from ganwise.catalog import closest
 from ganwise.knowledge import Rule
+from ganwise.parts import to_train_on
 from ganwise.select.application import WANTS, Application, Device, known
 from ganwise.shapes import takes
 from ganwise.types import Audit, Shape, Unusable, Value
@@ -108,7 +109,7 @@ def gather(
     seconds = said.seconds if seconds is None else seconds
     of_images = () if audit.kind == "image" else ("channels", "side")  # an audit of a table says 0, which is no size
     facts: dict[str, Value | None] = {**_of_shape(audit), **{k: v for k, v in audit.facts.items() if k not in of_images}}
-    facts.setdefault("n_train", facts["n"])
+    facts.setdefault("n_train", to_train_on(audit.n))
     facts.setdefault("labels", "all" if audit.classes else "none")
     facts.setdefault("labeled_share", 1.0 if audit.classes else 0.0)
     facts["domain"] = _domain(facts, said)
