@@ -41,9 +41,13 @@ class Entry(NamedTuple):
     published: Mapping[str, str] = MappingProxyType({})  # figure -> value with its protocol and evidence tag
 
 
+_READABLE = 40
+
+
 def closest(name: str, names: Iterable[str]) -> str:
-    """The end of an error about an unknown name: the likeliest names, then all."""
+    """The end of an error about an unknown name: the likeliest names, then all where a reader can take them in."""
     names = sorted(set(names))
-    likely = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    many = len(names) > _READABLE
+    likely = difflib.get_close_matches(name, names, n=3, cutoff=0 if many else 0.5)
     meant = f"did you mean {' or '.join(likely)}? " if likely else ""
-    return f"{meant}known: {', '.join(names) or 'none yet'}"
+    return f"{meant}known: {f'{len(names)} names' if many else ', '.join(names) or 'none yet'}"
