@@ -20,8 +20,8 @@ import numpy as np
 from race_replay import Row, field, noise_of, race
 from race_rows import committed
 
-from ganwise.study.halving import SICK
 from ganwise.study.statistics import rank
+from ganwise.types import SICK
 
 HERE = Path(__file__).parent / "results" / "race"
 EQUALS, CROWD, SEEDS, SEED = 6, 12, 3, 11

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from race_rows import METRIC, committed
 
-from ganwise.study.halving import SHARES, SICK, Halving, Ladder, Look, Rung, ladder
+from ganwise.study.halving import SHARES, Halving, Ladder, Look, Rung, ladder
 from ganwise.study.statistics import Standing, rank
+from ganwise.types import SICK
 
 HERE = Path(__file__).parent / "results" / "race"
 SUBSETS, FIELD, SEED = 200, 12, 8

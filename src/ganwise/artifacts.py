@@ -16,6 +16,7 @@ from ganwise.types import Record, Unusable
 
 FORMAT = 1
 """Of a run directory; a newer one is refused."""
+TAKEN = "already being trained by process {}; wait until it ends, or end it"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -129,11 +130,11 @@ def claim(folder: Path) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, taken: str = TAKEN) -> Iterator[None]:
     """Meanwhile the directory is this process's own. The system lets go of it when the process ends, however it ends.
 
     Raises:
-        Unusable: Another process has it.
+        Unusable: Another process has it, which the words ``taken`` name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a+", encoding="utf-8") as file:
@@ -143,8 +144,7 @@ def alone(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            owner = f"process {file.read().strip()}"
-            raise Unusable(f"{folder}: already being trained by {owner}; wait until it ends, or end it") from None
+            raise Unusable(f"{folder}: {taken.format(file.read().strip())}") from None
         except (ImportError, OSError):  # Windows, or a file system that knows no locks
             yield
             return

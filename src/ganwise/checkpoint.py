@@ -44,8 +44,7 @@ class State(NamedTuple):
         Raises:
             Unusable: They are those of another recipe.
         """
-        wanted = {f"{name}.{key}": value for name, module in gan.modules().items() for key, value in module.state_dict().items()}
-        if said := differences(self.tensors, wanted):
+        if said := differences(self.tensors, _networks(gan)):
             raise Unusable(f"the checkpoint is of another recipe: {said}")
         try:
             for name, module in gan.modules().items():
@@ -78,7 +77,7 @@ def differences(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> st
 
 def tensors(gan: GAN) -> dict[str, Tensor]:
     """Everything that the next step depends on, by name; copies, since a state dict is live."""
-    found = {f"{name}.{key}": value for name, module in gan.modules().items() for key, value in module.state_dict().items()}
+    found = _networks(gan)
     for player, optimizer in gan.optimizers.items():
         for row, memory in optimizer.state_dict()["state"].items():
             values = {f"optimizer.{player}.{row}.{key}": value for key, value in memory.items() if value is not None}
@@ -89,6 +88,11 @@ def tensors(gan: GAN) -> dict[str, Tensor]:
     elif gan.device.type == "mps":
         found["random.mps"] = torch.mps.get_rng_state()
     return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in found.items()}
+
+
+def _networks(gan: GAN) -> dict[str, Tensor]:
+    """Weights and buffers of everything that has any, live."""
+    return {f"{name}.{key}": value for name, module in gan.modules().items() for key, value in module.state_dict().items()}
 
 
 def state(gan: GAN, record: Record) -> State:

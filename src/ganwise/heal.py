@@ -8,7 +8,7 @@ starts anew, and the result says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,12 @@ from PIL import Image, ImageDraw
 
 from ganwise import doctor, machine, pictures
 from ganwise.artifacts import RunDirectory, claim, write_json
-from ganwise.build import GAN, build
 from ganwise.data import Dataset
 from ganwise.doctor.readers import measured
 from ganwise.metrics import ranking_metric
-from ganwise.recipe import Recipe, from_data
+from ganwise.recipe import from_data
 from ganwise.study import healing
-from ganwise.study.healing import CURED, Treatment, treatments
+from ganwise.study.healing import CURED, Treatment, changing, treatments
 from ganwise.study.limit import Limit
 from ganwise.study.trial import Stop, Trial
 from ganwise.types import Record, Remedy, Unusable
@@ -76,7 +75,7 @@ class Healer:
         told = self.parent.read()
         recipe = from_data(told["recipe"], str(self.parent.run))
         diagnosis = doctor.diagnose(self.parent.records(), recipe, measured(self.parent))
-        todo = [one for one in treatments(diagnosis, recipe) if self._built(one.recipe, told).recipe != recipe][: self.tries]
+        todo = changing(treatments(diagnosis, recipe), recipe, self.data, told["seed"], self.device)[: self.tries]
         if not todo:
             raise Unusable(f"{self.parent.path}: nothing to heal: {_why(diagnosis)}")
         for place in (self._place(number) for number in range(1, len(todo) + 1)):  # before any of them is trained
@@ -93,10 +92,6 @@ class Healer:
 
     def _place(self, number: int) -> Path:
         return self.out.with_name(f"{self.out.name}-try-{number}")
-
-    def _built(self, recipe: Recipe, told: Mapping[str, Any]) -> GAN:
-        """A margin that is to be measured again may come out as it was: then the remedy changes nothing."""
-        return build(recipe, self.data.shape, classes=len(self.data.classes), seed=told["seed"], device=self.device)
 
     def _attempt(self, number: int, treatment: Treatment, told: Mapping[str, Any], stop: Stop) -> Attempt:
         remedy, recipe = treatment.remedy, treatment.recipe
@@ -116,7 +111,7 @@ class Healer:
         """Cured is what the doctor passes, and whose samples are no worse than the sick run's."""
         before = _value(self.parent, self.data)
         better = made.value is not None and (before is None or made.value <= before)
-        return Attempt(**{**made.__dict__, "cured": better and made.verdict in CURED})
+        return replace(made, cured=better and made.verdict in CURED)
 
     def _hand_over(self, best: Attempt, made: list[Attempt], diagnosis: doctor.Diagnosis) -> dict[str, Any]:
         self.out.rmdir()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -71,6 +72,11 @@ def heavy(network: nn.Module) -> bool:
     """Whether a layer is so large that the precision can matter."""
     layers = [m for m in network.modules() if isinstance(m, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))]
     return any(layer.weight.numel() >= (LARGE if isinstance(layer, nn.Linear) else DEEP) for layer in layers)
+
+
+def clock(device: torch.device) -> Callable[[], float]:
+    """The clock that training is timed by, in seconds: CPU time on a processor, which others share, and wall time elsewhere."""
+    return time.process_time if device.type == "cpu" else time.perf_counter
 
 
 def native_bf16() -> bool:

@@ -126,8 +126,8 @@ def load(path: Path, device: str | torch.device = "cpu") -> Model:
         raise Unusable(f"{path}: damaged: its SHA-256 is not the one in {path.with_suffix('.json').name}")
     try:
         recipe = from_data(config["recipe"], str(path.with_suffix(".json")))
-        said = config.get("classes", 0)  # a number in files of the first version, now the names
-        classes = numbered(said) if isinstance(said, int) else tuple(map(str, said))
+        named = config.get("classes", 0)  # a number in files of the first version, now the names
+        classes = numbered(named) if isinstance(named, int) else tuple(map(str, named))
         model = Model(build(recipe, tuple(config["shape"]), classes=len(classes)), classes)
         found = safetensors.load_file(path)
         if said := differences(found, model.state_dict()):

@@ -70,8 +70,10 @@ class Ranks:
         return function()
 
     def alike(self, what: str, value: object) -> None:
-        """Raises:
-        Unusable: The value is not the same in all processes.
+        """Makes sure that all processes have the same value.
+
+        Raises:
+            Unusable: They have not; ``what`` names it.
         """
 
     def tell(self, word: Callable[[], Any]) -> None:
@@ -90,8 +92,10 @@ class Ranks:
         return records
 
     def check(self, batch: int) -> None:
-        """Raises:
-        Unusable: The batch can't be shared out evenly.
+        """Makes sure that a batch can be shared out evenly.
+
+        Raises:
+            Unusable: It can't.
         """
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from ganwise import machine
 from ganwise.batches import Batches as Batches
 from ganwise.build import GAN, Player
 from ganwise.checkpoint import State
@@ -109,6 +109,20 @@ def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
         mine.copy_(theirs)
 
 
+def begin(gan: GAN, data: Dataset, seed: int, start: State | None) -> tuple[Batches, Record]:
+    """The training part in its order and the record that training goes on from: the state of ``start``, or a fresh one."""
+    batches = Batches(data.part("train"), data.labels[data.split.train], gan, seed)
+    if start:
+        done = start.restore(gan)
+    else:
+        done = Record(0, 0, 0.0, {})
+        torch.manual_seed(seed)
+        gan.fit(batches.values, batches.labels)
+    gan.ranks.check(batches.size)
+    batches.position = done.images // batches.size
+    return batches, done
+
+
 def train(
     gan: GAN,
     data: Dataset,
@@ -129,17 +143,10 @@ def train(
     save, of which an undisturbed run knows nothing. Losses or gradients that are not finite are found within ten steps; then the
     last record is that of the first such step, and nothing is trained on.
     """
-    batches, done = Batches(data.part("train"), data.labels[data.split.train], gan, seed), Record(0, 0, 0.0, {})
-    if start:
-        done = start.restore(gan)
-    else:
-        torch.manual_seed(seed)
-        gan.fit(batches.values, batches.labels)
-    gan.ranks.check(batches.size)
-    batches.position = done.images // batches.size
+    batches, done = begin(gan, data, seed, start)
     watch, alarm = Watch(gan, batches.values, batches.labels, data, every), Alarm()
-    clock = time.process_time if gan.device.type == "cpu" else time.perf_counter
-    seconds, begin = done.seconds, clock()
+    clock = machine.clock(gan.device)
+    seconds, since = done.seconds, clock()
     for t in range(done.step, steps):
         due = (t + 1) % every == 0 or t + 1 == steps
         before = watch.before() if due else {}
@@ -147,13 +154,13 @@ def train(
         stopping, images = stop(), batches.position * batches.size
         alarm.note(t + 1, images, signals)
         if broken := alarm.look(due or stopping):
-            yield broken._replace(seconds=seconds + clock() - begin)
+            yield broken._replace(seconds=seconds + clock() - since)
             return
         if due:
             numbers = watch.read(t + 1, d, g, signals, before)  # synchronizes with a device, as nothing else but the alarm does
-            seconds += clock() - begin
+            seconds += clock() - since
             yield Record(t + 1, images, seconds, numbers)
-            begin = clock()
+            since = clock()
         elif stopping:
-            yield Record(t + 1, images, seconds + clock() - begin, {})
+            yield Record(t + 1, images, seconds + clock() - since, {})
             return

@@ -16,6 +16,8 @@ Value = bool | int | float | str
 Severity = Literal["info", "warning", "error"]
 Direction = Literal["lower", "higher"]
 Verdict = Literal["healthy", "warning", "failing", "failed", "unknown"]
+SICK: tuple[Verdict, ...] = ("failing", "failed")
+"""Verdicts on runs that can't win."""
 Problem = Literal[
     "mode_collapse", "vanishing_gradient", "instability", "non_convergence", "imbalance", "not_finite", "memorization"
 ]

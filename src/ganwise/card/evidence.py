@@ -8,7 +8,8 @@ from typing import Any
 from ganwise.card.subject import Subject, problem
 from ganwise.markdown import table
 from ganwise.report import words
-from ganwise.report.gather import SICK, Candidate
+from ganwise.report.gather import Candidate
+from ganwise.types import SICK
 
 
 def scores(subject: Subject) -> Iterator[str]:

@@ -11,7 +11,7 @@ from ganwise.cli.runs import find
 from ganwise.doctor import diagnose, kind
 from ganwise.doctor.readers import read
 from ganwise.doctor.stop import advise
-from ganwise.types import Record, Unusable
+from ganwise.types import SICK, Record, Unusable
 
 
 def doctor(path: Path, loss: str, columns: Sequence[str], page: Path | None, json: bool) -> int:
@@ -36,7 +36,7 @@ def doctor(path: Path, loss: str, columns: Sequence[str], page: Path | None, jso
     for finding in content["findings"]:
         finding["pictures"] = clinic.pictures(log, finding["since_step"])
     show.result(content, json, lambda: verdict.diagnosis(diagnosis, log, stop, str(written or "")))
-    return 1 if diagnosis.verdict in ("failing", "failed") else 0
+    return 1 if diagnosis.verdict in SICK else 0
 
 
 def heal(path: Path, steps: int | None, out: Path | None, json: bool) -> int:

@@ -17,9 +17,10 @@ from rich.text import Text
 from ganwise.artifacts import RunDirectory
 from ganwise.cli import live
 from ganwise.cli.live import CHECKED, clock, last_row, numbers, on_terminal, plain
-from ganwise.study.halving import SICK, Left, work
+from ganwise.study.halving import Left, work
 from ganwise.study.plan import Plan
 from ganwise.study.progress import Row, Standing, standing
+from ganwise.types import SICK
 
 OFTEN = 0.25
 """Seconds between two looks at the runs that train: the cores belong to the trials."""

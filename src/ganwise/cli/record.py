@@ -114,5 +114,5 @@ def _or_nothing(value: object) -> str:
 def _value(row: Row) -> str:
     if row["value"] is None:
         return ""
-    text = show.number(row["value"] * (1000 if row["metric"] == "kid" else 1))
+    text = show.number(row["value"] * show.times(row["metric"]))
     return text if row["part"] == "test" else f"({text})"

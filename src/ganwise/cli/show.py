@@ -43,6 +43,11 @@ METRICS = {
 }
 
 
+def times(metric: str | None) -> int:
+    """By what a metric is multiplied where people read it."""
+    return 1000 if metric == "kid" else 1
+
+
 def result(content: Mapping[str, Any], json: bool, human: Callable[[], None]) -> None:
     if json:
         if isinstance(sys.stdout, io.TextIOWrapper):
@@ -97,14 +102,14 @@ def scores(rows: Sequence[Mapping[str, Any]]) -> None:
     """Scores with interval and yardsticks, and the protocol line without which they mean nothing."""
     made = table("metric", "value", "95 %", "real vs real", "mixture")
     for row in rows:
-        times = 1000 if row["metric"] == "kid" else 1
+        scale = times(row["metric"])
         real, mixture = (row["yardsticks"].get(k) for k in ("real", "mixture"))
         arrow = "↓" if row["direction"] == "lower" else "↑"
         made.add_row(
             f"{METRICS.get(row['metric'], row['metric'])} {arrow}",
-            number(row["value"] * times),
-            f"{number(row['low'] * times)} .. {number(row['high'] * times)}",
-            *("" if y is None else number(y * times) for y in (real, mixture)),
+            number(row["value"] * scale),
+            f"{number(row['low'] * scale)} .. {number(row['high'] * scale)}",
+            *("" if y is None else number(y * scale) for y in (real, mixture)),
         )
     console.print(made)
     for line in dict.fromkeys(f"{row['features']}: {row['protocol']}" for row in rows):
@@ -169,14 +174,14 @@ def _place(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(row: Mapping[str, Any], column: str, metric: str) -> str:
-    times = 1000 if metric == "kid" and column in (metric, "interval") else 1
+    scale = times(metric if column == "interval" else column)
     if column == "CPU s":
         return f"{row['cost']['seconds']:.0f}"
     if column == "interval":
         interval = row["interval"] or {}
-        return "" if interval.get("low") is None else " .. ".join(number(interval[side] * times) for side in ("low", "high"))
+        return "" if interval.get("low") is None else " .. ".join(number(interval[side] * scale) for side in ("low", "high"))
     value = row["summary"].get(column)
-    return "-" if value is None else number(value * times)
+    return "-" if value is None else number(value * scale)
 
 
 def outcome(found: Mapping[str, Any]) -> None:
@@ -240,11 +245,10 @@ def key_numbers(found: Mapping[str, Any]) -> None:
     made = table(row["recipe"], "mean", "real data", "mixture")
     yardsticks = {s["metric"]: (s["yardsticks"], s["direction"]) for s in row["scores"]}
     for metric, value in row["summary"].items():
-        times = 1000 if metric == "kid" else 1
-        sides, direction = yardsticks[metric]
-        others = ("" if (y := sides.get(k)) is None else number(float(y) * times) for k in ("real", "mixture"))
+        scale, (sides, direction) = times(metric), yardsticks[metric]
+        others = ("" if (y := sides.get(k)) is None else number(float(y) * scale) for k in ("real", "mixture"))
         name = f"{METRICS.get(metric, metric)} {'↓' if direction == 'lower' else '↑'}"
-        made.add_row(name, number(value * times), *others)
+        made.add_row(name, number(value * scale), *others)
     console.print(made)
 
 

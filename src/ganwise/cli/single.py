@@ -27,7 +27,7 @@ from ganwise.study.job import free_directory
 from ganwise.study.limit import Limit
 from ganwise.study.trial import CHECKPOINTS, SCORE_SEED, Stop, Trial, drawn
 from ganwise.tensorboard import Board, required
-from ganwise.types import Record, Score, Unusable
+from ganwise.types import SICK, Record, Score, Unusable
 
 MOST_TILES = 10_000
 """Samples in one picture; more would be hundreds of megabytes."""
@@ -144,7 +144,7 @@ def _outcome(run: RunDirectory, scores: Sequence[Score], stop: Stop, json: bool)
         again = "; --resume goes on from there" if (run.path / CHECKPOINTS).is_dir() else ""
         live.errors.print(f"interrupted at step {told['steps']}; {saved}{again}", markup=False, soft_wrap=True)
         return stop.status
-    return 1 if told["verdict"] in ("failing", "failed") else 0
+    return 1 if told["verdict"] in SICK else 0
 
 
 def _trained(result: dict[str, Any], run: RunDirectory) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.padding import Padding
 from rich.text import Text
 
-from ganwise.cli.show import HEALTH, console, heading, number, table
+from ganwise.cli.show import HEALTH, console, heading, number, table, times
 from ganwise.doctor import Diagnosis
 from ganwise.doctor.gather import Log
 from ganwise.doctor.meaning import MEANINGS, headline, in_order, in_words, options
@@ -98,7 +98,7 @@ def demo(result: Mapping[str, Any]) -> None:
     made = table("", "KID x1000 ↓", "coverage ↑", "verdict")
     for side in ("sick", "healed"):
         numbers = (
-            "-" if v is None else number(v * times) for v, times in ((result[side]["kid"], 1000), (result[side]["coverage"], 1))
+            "-" if (value := result[side][metric]) is None else number(value * times(metric)) for metric in ("kid", "coverage")
         )
         made.add_row(side, *numbers, Text(result[side]["verdict"], style=HEALTH[result[side]["verdict"]]))
     console.print(Padding(made, (0, 0, 0, 3)))

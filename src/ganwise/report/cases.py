@@ -9,10 +9,10 @@ from ganwise.doctor.traits import Traits
 from ganwise.recipe import from_data
 from ganwise.report import grids, looks
 from ganwise.report.curves import Plot
-from ganwise.report.gather import SICK, Candidate, Run, Study
+from ganwise.report.gather import Candidate, Run, Study
 from ganwise.report.grids import Picture
 from ganwise.report.shots import caption, shots
-from ganwise.types import Finding, Unusable
+from ganwise.types import SICK, Finding, Unusable
 
 CURVES = 2
 """Plots of one case."""

@@ -89,7 +89,7 @@ def context(diagnosis: Diagnosis, log: Log, stop: Advice) -> dict[str, Any]:
         "last": log.records[-1].step if log.records else 0,
         "sources": Sources(),
         "sentence": _sentence,
-        "points": bool(run) and len(run.told.get("data", {}).get("shape", (1, 1, 1))) != 3 if run else False,
+        "points": run is not None and len(run.told.get("data", {}).get("shape", (1, 1, 1))) != 3,
     }
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ganwise.doctor.meaning import in_words, options
-from ganwise.report.gather import SICK, Candidate, Json, Study, number
+from ganwise.report.gather import Candidate, Json, Study, number
 from ganwise.report.words import plural
+from ganwise.types import SICK
 
 MOST, MOST_SICK = 6, 2
 MANY_SEEDS = 30

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ganwise.artifacts import RunDirectory, read_json
-from ganwise.types import Record, Unusable
+from ganwise.types import SICK, Record, Unusable
 
-SICK = ("failing", "failed")
 Json = Mapping[str, Any]
 
 
@@ -185,9 +184,10 @@ def number(value: Any) -> float | None:
 
 
 def gather(folder: Path) -> Study:
-    """
+    """The race in a directory, or the run as a race of one.
+
     Raises:
-        Unusable: The directory holds neither a race nor a run.
+        Unusable: The directory holds neither.
     """
     if (folder / "race.json").is_file() or (folder / "plan.json").is_file():
         return _race(folder)

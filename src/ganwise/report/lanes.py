@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ganwise.report.curves import Tick
-from ganwise.report.gather import SICK, Candidate, Json, Run, Study, number
+from ganwise.report.gather import Candidate, Json, Run, Study, number
 from ganwise.report.words import metric
+from ganwise.types import SICK
 
 UNITS = (("seconds", "seconds of training"), ("images", "images"), ("flops", "operations"))
 
@@ -54,7 +55,7 @@ def course(study: Study, palette: Mapping[str, int]) -> Course | None:
     rungs = _rungs(study)
     if not rungs:
         return None
-    lanes = [_lane(study, candidate, palette[candidate.name], rungs) for candidate in study.candidates]
+    lanes = [_lane(candidate, palette[candidate.name], rungs) for candidate in study.candidates]
     shares = [number(rung.get("share")) or 0.0 for rung in rungs]
     return Course(lanes, [Tick(f"{share:.0%}", 100 * share) for share in shares], whole(study))
 
@@ -73,7 +74,7 @@ def whole(study: Study) -> str:
     return f"{amount:.2g} {name}" if amount >= 1e9 else f"{amount:,.0f} {name}" if amount >= 100 else f"{amount:.1f} {name}"
 
 
-def _lane(study: Study, candidate: Candidate, color: int, rungs: list[Json]) -> Lane:
+def _lane(candidate: Candidate, color: int, rungs: list[Json]) -> Lane:
     tracks = [_track(candidate, run) for run in candidate.runs]
     places = [place for rung in rungs if (place := _place(candidate.name, rung)) is not None]
     fate = str(candidate.left.get("why") or ("final" if candidate.scores else "open"))

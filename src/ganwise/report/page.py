@@ -116,7 +116,7 @@ def palette(study: Study) -> dict[str, int]:
     return {name: colors[i] if i < len(colors) else GRAY for i, name in enumerate(ordered)}
 
 
-def legend(study: Study, colors: dict[str, int]) -> list[tuple[str, int]]:
+def legend(colors: dict[str, int]) -> list[tuple[str, int]]:
     """The names beside their colors; those that share the gray one are counted."""
     shared = [name for name, color in colors.items() if color == GRAY]
     named = [(name, color) for name, color in colors.items() if color != GRAY or len(shared) == 1]
@@ -249,7 +249,7 @@ def context(study: Study) -> dict[str, Any]:
         "measures": scales.measures(featured) if featured else [],
         "samples": samples(study),
         "standings": scales.standings(study),
-        "legend": legend(study, palette(study)),
+        "legend": legend(palette(study)),
         "ranged": any(c.row.get("rank_low") != c.row.get("rank_high") for c in study.candidates),
         "progress": progress(study),
         "course": lanes.course(study, palette(study)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +55,7 @@ def run(
     for file in (records, curve):
         _cut(file, state.record.step if state else 0)
     saved, record = state.record.seconds if state else 0.0, None
-    interrupted = partial(getattr, work.stop, "interrupted")
-    for record in train(gan, data, steps=steps, seed=seed, every=every, start=state, stop=interrupted):
+    for record in train(gan, data, steps=steps, seed=seed, every=every, start=state, stop=lambda: work.stop.interrupted):
         if record.signals:
             append_row(records, record.as_json())
         if record.step in marks or record.step == steps:

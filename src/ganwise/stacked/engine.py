@@ -8,7 +8,6 @@ Notation: K GANs, B samples of each; what all of them made together has a first 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganwise import machine
 from ganwise.batches import Batches
 from ganwise.build import GAN, Player
 from ganwise.data import Dataset
@@ -94,7 +94,7 @@ class _Together:
         self.parts = any(gan.parts for gan in gans)
 
     def run(self, steps: int) -> Iterator[tuple[Record, ...]]:
-        clock = time.process_time if self.device.type == "cpu" else time.perf_counter
+        clock = machine.clock(self.device)
         seconds, begin = 0.0, clock()
         try:
             for t in range(steps):

@@ -146,8 +146,10 @@ def _join(layers: Sequence[nn.Module], streams: Streams, where: str) -> Layer:
 
 
 def equal(networks: Sequence[nn.Module], where: str) -> None:
-    """Raises:
-    Unusable: The networks differ in more than their weights; the first layer that differs is named.
+    """Makes sure that networks differ in nothing but their weights.
+
+    Raises:
+        Unusable: They do; the first layer that differs is named.
     """
     first = [_facts(layer) for layer in networks[0].modules()]
     for k, network in enumerate(networks):

@@ -300,8 +300,10 @@ def _loopback(ray: Any) -> Iterator[None]:
 
 
 def _answers(address: str) -> None:
-    """Raises:
-    Unusable: Not an address, or no Ray answers there within seconds; left to itself it would wait for a minute.
+    """Makes sure that a cluster is there; Ray itself would wait for a minute.
+
+    Raises:
+        Unusable: Not an address, or no Ray answers there within seconds.
     """
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:

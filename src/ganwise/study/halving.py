@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ganwise.study.tails import t_tail
+from ganwise.types import SICK
 
 SHARES = (0.1, 0.4, 1.0)
 """Of a run's full budget: the rungs. Runs are checked on validation there in any case."""
@@ -30,7 +31,6 @@ SECOND = 4
 """Candidates that train on from the first rung, at least."""
 LEVEL = 0.05
 """Of the test that tells a candidate below the line from the last one above it."""
-SICK = ("failing", "failed")
 
 Key = tuple[str, int, int]
 """Candidate, seed, rung."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ganwise import checkpoint, doctor, ramp
@@ -14,7 +15,7 @@ from ganwise.recipe import Recipe, change, from_data
 from ganwise.study.trial import CHECKPOINTS
 from ganwise.types import Finding, Remedy
 
-SICK = ("failed", "failing", "warning")
+TREATED = ("failed", "failing", "warning")
 """Verdicts that call for a remedy, the worst first."""
 CURED = ("healthy", "unknown", "warning")
 
@@ -33,8 +34,8 @@ def treatments(diagnosis: doctor.Diagnosis, recipe: Recipe) -> list[Treatment]:
     Settings that no recipe of the catalog comes near are set right first. Of the worst findings the earliest is treated first:
     what came first is nearest to the cause. Within a finding the order is the doctor's, by expected gain and cost.
     """
-    sick = [finding for finding in diagnosis.findings if finding.severity in SICK]
-    sick.sort(key=lambda one: (SICK.index(one.severity), one.since_step))
+    sick = [finding for finding in diagnosis.findings if finding.severity in TREATED]
+    sick.sort(key=lambda one: (TREATED.index(one.severity), one.since_step))
     odd = doctor.prescribe(recipe, *filter(None, [slip(recipe)]))
     found: dict[Recipe, Treatment] = {}
     for finding in sick:
@@ -42,6 +43,12 @@ def treatments(diagnosis: doctor.Diagnosis, recipe: Recipe) -> list[Treatment]:
             made = change(recipe, remedy.change)
             found.setdefault(made, Treatment(finding, remedy, made))
     return list(found.values())
+
+
+def changing(found: Sequence[Treatment], recipe: Recipe, data: Dataset, seed: int, device: str) -> list[Treatment]:
+    """Those that make it another GAN: a margin that is to be measured again may come out as it was."""
+    made = (build(one.recipe, data.shape, classes=len(data.classes), seed=seed, device=device).recipe for one in found)
+    return [one for one, built in zip(found, made, strict=True) if built != recipe]
 
 
 def last_healthy(run: RunDirectory, recipe: Recipe, finding: Finding) -> State | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from ganwise.types import FULL, Audit, Halted, Unusable
 SEEDS, BUDGET = 3, "3m"
 FORMAT = 1
 """Of a race's `plan.json`; a newer one is refused."""
+TAKEN = "another race runs here by process {}; wait until it ends, or name another --out"
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _full(request: Request, error: OSError) -> str:
 
 
 def _gone_on(request: Request, data: Dataset, hooks: Hooks, begun: float, engine: Engine) -> dict[str, Any]:
-    with _locked(request.out):
+    with artifacts.alone(request.out, TAKEN):
         plan, budget = _gone_on_with(request, data, begun, engine)
         hooks.planned(plan)
         return _raced(request, plan, budget, data, hooks, begun, engine)
@@ -114,7 +115,7 @@ def _begun(request: Request, data: Dataset, hooks: Hooks, begun: float, engine: 
     advice = select(seen, request.want, application=request.application, device=_kind(request.device), seconds=seconds)
     entrants = request.entrants or _advised(advice, data, hooks.say)
     hooks.advised(advice)
-    with _claimed(request.out), _locked(request.out):
+    with _claimed(request.out), artifacts.alone(request.out, TAKEN):
         trim, seeds = not request.entrants, request.seeds or SEEDS
         plan = plans.plan(entrants, data, budget, seeds, request.device, begun, trim, engine.slots, request.tune or 0)
         interrupts.obey()
@@ -206,18 +207,6 @@ def _grown(before: Plan, after: Plan, out: Path) -> Plan:
 
 def _counted(plan: Plan) -> str:
     return "images" if plan.images else "flops" if plan.flops else "seconds"
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """One race at a time. The lock dies with its process."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(artifacts.alone(out))
-        except Unusable as error:
-            by = str(error).partition("trained")[2].partition(";")[0]
-            raise Unusable(f"{out}: another race runs here{by}; wait until it ends, or name another --out") from None
-        yield
 
 
 def _advised(advice: Advice, data: Dataset, say: Callable[[str], None]) -> tuple[Entrant, ...]:

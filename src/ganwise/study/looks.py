@@ -1,15 +1,38 @@
-"""What is known of a run at the rungs of a ladder: the looks that it left, or, under another budget, what its checks say."""
+"""Which run stands for a candidate and a seed, and what is known of it at the rungs of a ladder.
+
+That is the looks that it left, or, under another budget, what its checks say.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ganwise.artifacts import RunDirectory
-from ganwise.study.halving import SICK, Ladder, Look
+from ganwise.study.halving import Ladder, Look
 from ganwise.study.trial import copies
+from ganwise.types import SICK
 
 UNITS = ("seconds", "images", "flops")
+
+
+def run_of(folder: Path, name: str, seed: int) -> RunDirectory:
+    """The run of a candidate and a seed among the runs in ``folder``: the healed one, where there is one."""
+    first = RunDirectory(folder / f"{name}-s{seed}")
+    healed = healed_of(first)
+    return healed if healed.run.is_file() else first
+
+
+def healed_of(sick: RunDirectory) -> RunDirectory:
+    """The run that takes a sick one's place, whether it is there yet or not."""
+    return RunDirectory(sick.path.with_name(f"{sick.path.name}-healed"))
+
+
+def parent_of(run: RunDirectory) -> RunDirectory | None:
+    """The sick run whose place a healed one has taken; None of any other."""
+    parent = run.read().get("job", {}).get("parent")
+    return RunDirectory(run.path.with_name(str(parent))) if parent else None
 
 
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -34,6 +57,14 @@ def known(run: RunDirectory, limit: Mapping[str, Any], ladder: Ladder, metric: s
             yield number, _look(found[rung.share])
         elif told.get("looks") and (value := _passed(run, told, limit, rung.share, metric)) is not None:
             yield number, _look(told["looks"][-1] | {"value": value})
+
+
+def inherited(run: RunDirectory, limit: Mapping[str, Any], ladder: Ladder, metric: str) -> Iterator[tuple[int, Look]]:
+    """As `known`; of a healed run with what its parent came to before the rung to which the healed one trains first."""
+    if parent := parent_of(run):
+        begun = int(run.read()["job"].get("rung", len(ladder.rungs)))
+        yield from ((rung, look) for rung, look in known(parent, limit, ladder, metric) if rung < begun)
+    yield from known(run, limit, ladder, metric)
 
 
 def _look(told: Mapping[str, Any]) -> Look:

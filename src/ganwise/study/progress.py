@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from ganwise.artifacts import RunDirectory
 from ganwise.metrics import ranking_metric
 from ganwise.study import statistics
-from ganwise.study.halving import SICK, Decision, Halving, Left, Look
-from ganwise.study.looks import known
+from ganwise.study.halving import Decision, Halving, Left, Look
+from ganwise.study.looks import inherited, run_of
 from ganwise.study.plan import Plan
+from ganwise.types import SICK
 
 Key = tuple[str, int]
 Told = Mapping[str, Any]
@@ -48,13 +49,6 @@ class Standing(NamedTuple):
     scoring: bool
 
 
-def run_of(folder: Path, name: str, seed: int) -> RunDirectory:
-    """The run of a candidate and a seed: the healed one, where there is one."""
-    first = RunDirectory(folder / f"{name}-s{seed}")
-    healed = first.path.with_name(f"{first.path.name}-healed")
-    return RunDirectory(healed) if (healed / "run.json").is_file() else first
-
-
 def standing(plan: Plan, folder: Path, running: Collection[Path] = ()) -> Standing:
     """How the race stands whose runs are in ``folder``; ``running`` are the directories that are being trained or scored."""
     pairs = [(e.name, seed) for e in plan.entrants for seed in range(plan.seeds)]
@@ -82,17 +76,12 @@ def _metric(told: Collection[Told]) -> str:
 
 
 def _looks(plan: Plan, run: RunDirectory, told: Told, metric: str) -> Iterator[tuple[int, Look]]:
-    """As the race itself takes them: what a healed run's parent came to before, then its own; a run that is no more has none."""
+    """As the race itself takes them; a run that is no more has none at the rung after its last."""
     if not told:
         return
-    parent, last = told.get("job", {}).get("parent"), -1
-    if parent:
-        begun = int(told["job"].get("rung", len(plan.ladder.rungs)))
-        sick = RunDirectory(run.path.with_name(str(parent)))
-        yield from ((rung, look) for rung, look in known(sick, plan.limit, plan.ladder, metric) if rung < begun)
-    for rung, look in known(run, plan.limit, plan.ladder, metric):
-        last = rung
-        yield rung, look
+    last = -1
+    for last, look in inherited(run, plan.limit, plan.ladder, metric):
+        yield last, look
     if ("broken" in told or "closed" in told) and last + 1 < len(plan.ladder.rungs):
         yield last + 1, Look(None)
 

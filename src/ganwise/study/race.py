@@ -23,7 +23,7 @@ from ganwise.study.budget import Budget
 from ganwise.study.engine import Ended, Engine, Stop, Task
 from ganwise.study.halving import Halving, Job, Look
 from ganwise.study.local import Local
-from ganwise.study.looks import known
+from ganwise.study.looks import healed_of, inherited, known, parent_of, run_of
 from ganwise.study.plan import FINISH, START, Entrant, Plan, paces
 from ganwise.study.ranking import counted, rank
 from ganwise.study.trial import ENOUGH
@@ -113,10 +113,7 @@ class Race:
         return stop.number
 
     def run(self, name: str, seed: int) -> RunDirectory:
-        """The run of a candidate and a seed: the healed one, where there is one."""
-        first = RunDirectory(self.out / "runs" / f"{name}-s{seed}")
-        healed = first.path.with_name(f"{first.path.name}-healed")
-        return RunDirectory(healed) if (healed / "run.json").is_file() else first
+        return run_of(self.out / "runs", name, seed)
 
     def _job(self, entrant: Entrant, seed: int) -> dict[str, Any]:
         job = {"data": str(self.data), "recipe": entrant.recipe.model_dump(mode="json"), "limit": self.plan.limit, "seed": seed}
@@ -139,17 +136,10 @@ class Race:
         kept = {name: told["job"][name] for name in ("recipe", "parent", "rung", "lost") if name in told["job"]}
         fresh = {name: value for name, value in told.items() if name not in ("broken", "closed")}
         write_json(run.run, fresh | {"job": job | kept})
-        parents = [RunDirectory(run.path.with_name(told["job"]["parent"]))] if "parent" in told["job"] else []
-        for parent in parents:
+        if parent := parent_of(run):
             parent.update(healed=run.path.name)
-        for one in (*parents, run):
-            for rung, look in known(one, self.plan.limit, self.ladder, self.metric):
-                if one is run or rung < self._begun(run):
-                    self.halving.finish(entrant.name, seed, rung, look)
-
-    def _begun(self, healed: RunDirectory) -> int:
-        """The rung to which a healed run trains first: what its parent came to there does not count."""
-        return int(healed.read()["job"].get("rung", len(self.ladder.rungs)))
+        for rung, look in inherited(run, self.plan.limit, self.ladder, self.metric):
+            self.halving.finish(entrant.name, seed, rung, look)
 
     def _fill(self) -> None:
         while len(self.running) < self.engine.slots and (one := self._next()):
@@ -175,7 +165,7 @@ class Race:
         told = sick.read()
         if "parent" in told["job"]:
             return sick
-        run = RunDirectory(sick.path.with_name(f"{sick.path.name}-healed"))
+        run = healed_of(sick)
         run.path.mkdir(exist_ok=True)
         run.update(name=job.name, status="waiting", job=told["job"] | {"parent": sick.path.name, "rung": job.rung})
         sick.update(healed=run.path.name)
@@ -291,9 +281,9 @@ def race(
     keep(asked or made, budget, out)
     engine = engine or Local(made.workers, device == "cuda")
     ways = paces(made, data, device)
-    field = Race(made, data.kind, out, folder, device, clock(made, budget, begun), engine, watch, index, ways)
-    stopped = stopped or field.go()
-    result = rank(out, made.entrants, data.kind, stopped, field.ladder, field.halving.decision())
+    racing = Race(made, data.kind, out, folder, device, clock(made, budget, begun), engine, watch, index, ways)
+    stopped = stopped or racing.go()
+    result = rank(out, made.entrants, data.kind, stopped, racing.ladder, racing.halving.decision())
     result["cost"]["wall"] = round(_wall(out) + time.monotonic() - begun, 1)
     write_json(out / "race.json", result)
     return result

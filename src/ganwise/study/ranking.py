@@ -12,9 +12,9 @@ import numpy as np
 from ganwise.artifacts import RunDirectory, read_json
 from ganwise.metrics import ranking_metric
 from ganwise.study import statistics
-from ganwise.study.halving import SHARES, SICK, Decision, Ladder
+from ganwise.study.halving import SHARES, Decision, Ladder
 from ganwise.study.plan import Entrant
-from ganwise.types import Kind
+from ganwise.types import SICK, Kind
 
 VERDICTS = ("unknown", "healthy", "warning", "failing", "failed")
 NORMAL = 1.96

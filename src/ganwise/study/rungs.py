@@ -20,18 +20,16 @@ import torch
 
 from ganwise import catalog, doctor
 from ganwise.artifacts import RunDirectory, alone
-from ganwise.build import build
 from ganwise.catalog.sizes import default_architecture
 from ganwise.data import Dataset, open_saved
 from ganwise.doctor.stop import advise
 from ganwise.recipe import Recipe, from_data
 from ganwise.select.cost import cost
 from ganwise.study import healing
-from ganwise.study.halving import SICK
 from ganwise.study.limit import Limit
 from ganwise.study.looks import left
 from ganwise.study.trial import CHECKPOINTS, ENOUGH, Stop, Trial, outlive_none
-from ganwise.types import Unusable
+from ganwise.types import SICK, Unusable
 
 EVERY = 0.05
 """Share of a run's budget between two checkpoints: counted, not timed, so that a healed run begins where it always would."""
@@ -124,18 +122,11 @@ def _healed(trial: Trial, job: Mapping[str, Any]) -> Trial:
 def _treatment(parent: RunDirectory, trial: Trial) -> healing.Treatment:
     """The first remedy, judged as its look was: the parent has not ended, whichever rung it is healed for."""
     recipe = from_data(parent.read()["recipe"], str(parent.run))
-    return _treatments(parent, doctor.diagnose(parent.records(), recipe, running=True), recipe, trial)[0]
+    return _treatments(doctor.diagnose(parent.records(), recipe, running=True), recipe, trial)[0]
 
 
-def _treatments(run: RunDirectory, diagnosis: doctor.Diagnosis, recipe: Recipe, trial: Trial) -> list[healing.Treatment]:
-    """Remedies that make it another GAN: a margin that is to be measured again may come out as it was."""
-    found = healing.treatments(diagnosis, recipe)
-    return [one for one in found if _built(one.recipe, trial) != recipe]
-
-
-def _built(recipe: Recipe, trial: Trial) -> Recipe:
-    data = trial.data
-    return build(recipe, data.shape, classes=len(data.classes), seed=trial.seed, device=trial.device).recipe
+def _treatments(diagnosis: doctor.Diagnosis, recipe: Recipe, trial: Trial) -> list[healing.Treatment]:
+    return healing.changing(healing.treatments(diagnosis, recipe), recipe, trial.data, trial.seed, trial.device)
 
 
 def _look(trial: Trial, diagnosis: doctor.Diagnosis, limit: Mapping[str, Any], short: bool) -> None:
@@ -151,7 +142,7 @@ def _look(trial: Trial, diagnosis: doctor.Diagnosis, limit: Mapping[str, Any], s
         "value": trial.best,
         "verdict": diagnosis.verdict,
         "findings": found if sick else [],
-        "curable": sick and trial.until < 1 and "parent" not in told["job"] and bool(_treatments(run, diagnosis, recipe, trial)),
+        "curable": sick and trial.until < 1 and "parent" not in told["job"] and bool(_treatments(diagnosis, recipe, trial)),
         "late": not records or not advise(records, recipe).now,
         "short": short,
         "cost": {name: told.get(name, 0) for name in ("steps", "images", "seconds", "flops")},

@@ -25,11 +25,11 @@ from ganwise.data import Dataset, save
 from ganwise.metrics import ranking_metric
 from ganwise.recipe import Recipe, change, from_data
 from ganwise.study.engine import Ended, Engine, Task
-from ganwise.study.halving import SHARES, SICK, Ladder, Look, Rung
+from ganwise.study.halving import SHARES, Ladder, Look, Rung
 from ganwise.study.looks import known
 from ganwise.study.plan import Entrant, Plan
 from ganwise.study.race import Clock, Race
-from ganwise.types import Unusable, Value
+from ganwise.types import SICK, Unusable, Value
 
 if TYPE_CHECKING:
     import optuna
@@ -114,7 +114,8 @@ def space(recipe: Recipe) -> tuple[Knob, ...]:
 
 
 def required() -> None:
-    """
+    """Makes sure that there is a sampler to search with.
+
     Raises:
         Unusable: The extra is not installed.
     """

@@ -119,7 +119,7 @@ def _measured(name: str, precision: str, device: str, batch: int, seconds: float
 
 def _steps(gan: GAN, batches: Batches, seconds: float) -> Iterator[float]:
     """Seconds of each step after one to warm up, CPU time as in a run's records: four at least, then until time is up."""
-    clock = time.process_time if gan.device.type == "cpu" else time.perf_counter
+    clock = machine.clock(gan.device)
     end = time.perf_counter() + seconds
     for t in range(1_000_000):
         begin = clock()

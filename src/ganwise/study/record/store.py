@@ -18,11 +18,10 @@ from ganwise.study.record import connect, rows
 from ganwise.study.record.connect import Damaged, Lost
 from ganwise.study.record.rows import Row
 from ganwise.study.record.tables import FORMAT, PARTS, checks, findings, meta, metadata, races, runs, scores
-from ganwise.types import Unusable
+from ganwise.types import SICK, Unusable
 
 BATCH = 50
 """Runs that are written in one transaction: others wait no longer for it."""
-SICK = ("failing", "failed")
 NEWER = "made by a newer ganwise (format {found}, this one reads up to {ours}); use that one"
 FOREIGN = "holds the tables of something else; name an empty database"
 
