@@ -2,7 +2,7 @@
 
     python scripts/make_photo_folder.py ../shared/data/cifar10 /tmp/photos --n 3000
 
-CIFAR-10's images (krizhevsky2009cifar) are written at 32, 48 and 64 pixels, one in fifty as grey, and every hundredth file is
+CIFAR-10's images (krizhevsky2009cifar) are written at 32, 48 and 64 pixels, one in fifty as gray, and every hundredth file is
 cut short, emptied or filled with text.
 """
 

@@ -25,6 +25,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("GANWISE_CACHE", str(folder))
 
 
+@pytest.fixture
+def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of this test alone."""
+    monkeypatch.setenv("GANWISE_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread_from_the_start() -> None:
     """Toy networks are slower with more threads, and results repeat only at a fixed number; fixtures of modules need it, too."""

@@ -10,22 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_cases import RNG, noise
 from PIL import Image
 
 from ganwise.audit import audit, audit_source
 from ganwise.data import cache_folder, load
 from ganwise.types import Audit, Unusable
 
-RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GANWISE_CACHE", str(tmp_path / "cache"))
-
-
-def noise(n: int, *shape: int) -> np.ndarray:
-    return RNG.integers(0, 256, (n, *shape), dtype=np.uint8)
+pytestmark = pytest.mark.usefixtures("fresh_cache")
 
 
 def smooth(n: int, side: int = 32) -> np.ndarray:
@@ -128,10 +120,10 @@ def test_constant_images_are_counted() -> None:
 
 
 def test_color_is_told_from_grey_in_three_channels() -> None:
-    grey = np.repeat(noise(100, 8, 8, 1), 3, axis=3)
-    grey[:, 0, 0, 0] ^= 1
+    gray = np.repeat(noise(100, 8, 8, 1), 3, axis=3)
+    gray[:, 0, 0, 0] ^= 1
     assert audit(load(noise(100, 8, 8, 3))).facts["colorful"] is True
-    assert audit(load(grey)).facts["colorful"] is False
+    assert audit(load(gray)).facts["colorful"] is False
 
 
 def test_class_imbalance_and_rare_classes_are_reported() -> None:

@@ -50,8 +50,8 @@ def test_the_same_image_has_the_same_features_in_any_batch(images):
 
 
 def test_grey_is_repeated_into_rgb(images):
-    grey = images[..., :1]
-    assert close(ImageFeatures()(grey), ImageFeatures()(grey.repeat(3, axis=3)))
+    gray = images[..., :1]
+    assert close(ImageFeatures()(gray), ImageFeatures()(gray.repeat(3, axis=3)))
 
 
 def test_extraction_leaves_the_global_random_state_alone(images):
@@ -79,8 +79,8 @@ def test_a_flat_color_is_only_normalized_by_resizing():
 def test_shrinking_looks_at_every_pixel():
     lines = torch.zeros((1, 960, 960, 1), dtype=torch.uint8)
     lines[:, ::10] = 255  # plain bilinear sampling at 96 would see black or stripes, never the mean
-    grey = as_input(lines)[:, 0, 8:-8] * 0.229 + 0.485
-    assert torch.allclose(grey, torch.full_like(grey, 0.1), atol=0.02)
+    gray = as_input(lines)[:, 0, 8:-8] * 0.229 + 0.485
+    assert torch.allclose(gray, torch.full_like(gray, 0.1), atol=0.02)
 
 
 @pytest.mark.parametrize(("size", "stride"), [(9, 1), (9, 2), (8, 2), (12, 2)])

@@ -139,8 +139,8 @@ def test_features_do_not_depend_on_the_batch_or_on_chance(published_layout, imag
     assert torch.equal(state, torch.get_rng_state())
     assert np.array_equal(whole, extractor(images))
     assert np.allclose(whole[2:], extractor(images[2:]), rtol=1e-4, atol=1e-4)
-    grey = images[:1, ..., :1]
-    assert np.array_equal(extractor(grey), extractor(grey.repeat(3, axis=3)))
+    gray = images[:1, ..., :1]
+    assert np.array_equal(extractor(gray), extractor(gray.repeat(3, axis=3)))
 
 
 def test_logits_are_without_bias_unless_asked(weights, published_layout):

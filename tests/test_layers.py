@@ -15,6 +15,7 @@ LAYERS = {
     "types": -1,
     "shapes": -1,
     "ramp": -1,
+    "parts": -1,
     "interrupts": -1,
     "cache": -1,
     "markdown": -1,

@@ -14,8 +14,9 @@ from ganwise.artifacts import RunDirectory, append_row, write_json
 from ganwise.cli import live, racing
 from ganwise.cli.racing import RaceView
 from ganwise.metrics import METRICS
+from ganwise.study.looks import run_of
 from ganwise.study.plan import Entrant, Plan
-from ganwise.study.progress import run_of, standing
+from ganwise.study.progress import standing
 
 NAMES = ("good", "fair", "weak", "poor", "ill", "last")
 
@@ -89,6 +90,23 @@ def test_a_healed_run_stands_in_the_place_of_the_sick_one(tmp_path: Path) -> Non
     stands = standing(plan, tmp_path)
     assert stands.rows[0].name == "ill"
     assert any("healed of mode collapse" in alarm for alarm in stands.alarms)
+
+
+def test_a_healed_run_that_broke_off_holds_no_rung_up(tmp_path: Path) -> None:
+    plan = _plan(("good", "fair", "ill"))
+    runs = [(name, seed) for name in ("good", "fair", "ill") for seed in (0, 1)]
+    for name, seed in runs:
+        _reach(plan, tmp_path, name, seed, 0.1, 0.01)
+    sick = RunDirectory(tmp_path / "ill-s0")
+    sick.update(looks=[_look(0.1, 0.01, "failing", curable=True, limit=plan.limit)])
+    for name, seed in runs:
+        if (name, seed) != ("ill", 0):
+            _reach(plan, tmp_path, name, seed, 0.4, 0.008)
+    assert standing(plan, tmp_path).rung == 1
+    healed = RunDirectory(tmp_path / "ill-s0-healed")
+    healed.path.mkdir()
+    healed.update(name="ill", seed=0, status="broken", broken="out of memory", job={"parent": "ill-s0", "rung": 1})
+    assert standing(plan, tmp_path).rung == 2
 
 
 def test_a_terminal_shows_rung_ranking_alarms_and_time_in_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

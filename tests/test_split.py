@@ -15,14 +15,10 @@ from ganwise.metrics import METRICS, ranking_metric
 from ganwise.parts import LEAST, TEST_MOST, VALIDATION_MOST, to_train_on
 from ganwise.types import Kind
 
+pytestmark = pytest.mark.usefixtures("fresh_cache")
 RNG = np.random.default_rng(0)
 UNLABELED = -1
 FIRST_TEST_ROWS = [1, 2, 5, 9, 14]
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GANWISE_CACHE", str(tmp_path / "cache"))
 
 
 def vectors(n: int) -> np.ndarray:

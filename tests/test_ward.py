@@ -156,8 +156,8 @@ def test_a_cell_whose_twin_learned_nothing_counts_nothing() -> None:
 
 def test_intervals_are_wilson_s() -> None:
     low, high = ward_judge.wilson(9, 10)
-    centre, half = (0.9 + 3.8416 / 20) / 1.38416, 1.96 / 1.38416 * math.sqrt(0.09 / 10 + 3.8416 / 400)
-    assert (low, high) == pytest.approx((centre - half, centre + half))
+    center, half = (0.9 + 3.8416 / 20) / 1.38416, 1.96 / 1.38416 * math.sqrt(0.09 / 10 + 3.8416 / 400)
+    assert (low, high) == pytest.approx((center - half, center + half))
     assert ward_judge.wilson(0, 0) == (0.0, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""The order in which a run sees its data."""
+"""The order in which a run sees its data, and where in it a run begins."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import torch
 from torch import Tensor
 
 from ganwise.build import GAN
+from ganwise.checkpoint import State
+from ganwise.data import Dataset
+from ganwise.types import Record
 
 
 class Batches:
@@ -32,3 +35,20 @@ class Batches:
         if encoded.dim() == 4:  # maps as the networks see them, which may be flat where the data is not
             encoded = encoded.contiguous(memory_format=self.layout)
         return encoded, self.labels[rows]
+
+
+def begin(gan: GAN, data: Dataset, seed: int, start: State | None = None) -> tuple[Batches, Record]:
+    """The batches of the training part from where ``gan`` is to go on, and the record of that moment.
+
+    Fresh, it is fitted to the data, and torch's random state is seeded; or it becomes what it was at ``start``.
+    """
+    batches = Batches(data.part("train"), data.labels[data.split.train], gan, seed)
+    if start:
+        done = start.restore(gan)
+    else:
+        done = Record(0, 0, 0.0, {})
+        torch.manual_seed(seed)
+        gan.fit(batches.values, batches.labels)
+    gan.ranks.check(batches.size)
+    batches.position = done.images // batches.size
+    return batches, done

@@ -127,6 +127,13 @@ class Schedule(Frozen):
         half_life = ramp.at(self.ema_half_life, t)
         return 0.5 ** (self.batch / half_life) if half_life > 0 else ramp.at(self.ema, t)
 
+    def warm_decay(self, t: int) -> float:
+        """`decay`, less in the first steps, or the average would long hold the random weights that it began with.
+
+        As in TensorFlow's ExponentialMovingAverage, where the number of updates is given.
+        """
+        return min(self.decay(t), (1 + t) / (10 + t))
+
 
 class Recipe(Frozen):
     """Architecture, loss, regularizers and divergence, and how they are trained.

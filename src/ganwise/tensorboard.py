@@ -24,7 +24,8 @@ OFTEN = 2.0
 
 
 def required() -> None:
-    """
+    """Makes sure that event files can be written.
+
     Raises:
         Unusable: The package is not installed.
     """

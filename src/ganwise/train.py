@@ -11,6 +11,7 @@ from torch.nn.utils import parametrize
 
 from ganwise import machine
 from ganwise.batches import Batches as Batches
+from ganwise.batches import begin
 from ganwise.build import GAN, Player
 from ganwise.checkpoint import State
 from ganwise.data import Dataset
@@ -98,7 +99,7 @@ def step(gan: GAN, batches: Batches, t: int) -> tuple[Pass, Pass, Signals]:
         for part in gan.parts:
             part.update(d, g, signals)
         gan.ranks.settle(gan.generator, gan.discriminator)
-        follow(gan.average, gan.generator, min(schedule.decay(t), (1 + t) / (10 + t)))
+        follow(gan.average, gan.generator, schedule.warm_decay(t))
     return d, g, signals
 
 
@@ -107,20 +108,6 @@ def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
     for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
         mine.copy_(theirs)
-
-
-def begin(gan: GAN, data: Dataset, seed: int, start: State | None) -> tuple[Batches, Record]:
-    """The training part in its order and the record that training goes on from: the state of ``start``, or a fresh one."""
-    batches = Batches(data.part("train"), data.labels[data.split.train], gan, seed)
-    if start:
-        done = start.restore(gan)
-    else:
-        done = Record(0, 0, 0.0, {})
-        torch.manual_seed(seed)
-        gan.fit(batches.values, batches.labels)
-    gan.ranks.check(batches.size)
-    batches.position = done.images // batches.size
-    return batches, done
 
 
 def train(
@@ -139,14 +126,13 @@ def train(
     With ``start``, a checkpoint of the same recipe, data and seed, it goes on from there as if it had never stopped.
     ``seconds`` counts this loop alone, not what the caller does meanwhile: CPU time, or wall time on a GPU.
 
-    ``stop`` is asked after each step. Between two records it is answered by one without signals, which is the last: a place to
-    save, of which an undisturbed run knows nothing. Losses or gradients that are not finite are found within ten steps; then the
-    last record is that of the first such step, and nothing is trained on.
+    ``stop`` is asked after each step; between two records it is answered by one without signals, the last: a place to save, which
+    an undisturbed run lacks. Losses or gradients that are not finite end it within ten steps, with the first such step's record.
     """
     batches, done = begin(gan, data, seed, start)
     watch, alarm = Watch(gan, batches.values, batches.labels, data, every), Alarm()
     clock = machine.clock(gan.device)
-    seconds, since = done.seconds, clock()
+    begun = clock() - done.seconds
     for t in range(done.step, steps):
         due = (t + 1) % every == 0 or t + 1 == steps
         before = watch.before() if due else {}
@@ -154,13 +140,13 @@ def train(
         stopping, images = stop(), batches.position * batches.size
         alarm.note(t + 1, images, signals)
         if broken := alarm.look(due or stopping):
-            yield broken._replace(seconds=seconds + clock() - since)
+            yield broken._replace(seconds=clock() - begun)
             return
         if due:
             numbers = watch.read(t + 1, d, g, signals, before)  # synchronizes with a device, as nothing else but the alarm does
-            seconds += clock() - since
+            seconds = clock() - begun
             yield Record(t + 1, images, seconds, numbers)
-            since = clock()
+            begun = clock() - seconds
         elif stopping:
-            yield Record(t + 1, images, seconds + clock() - since, {})
+            yield Record(t + 1, images, clock() - begun, {})
             return

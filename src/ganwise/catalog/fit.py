@@ -111,15 +111,12 @@ def misfits(picks: Mapping[Axis, tuple[str, ...]]) -> list[Misfit]:
 
 def fits(fit: Fit, others: tuple[str, ...]) -> bool:
     """Whether the picks ``others`` of the axis that a fit speaks about are as it demands; an ``auto`` is."""
-    return _fits(fit, tuple(o for o in others if o != AUTO), open_=AUTO in others)
-
-
-def _fits(fit: Fit, others: tuple[str, ...], open_: bool) -> bool:
+    names, picked = set(fit.names), set(others) - {AUTO}
     if not fit.only:
-        return not set(others) & set(fit.names)
-    if fit.axis == "regularizers" and fit.names:  # one of the list has to be there; more may be
-        return bool(set(others) & set(fit.names))
-    return open_ or (set(others) <= set(fit.names) and bool(others or not fit.names))
+        return not picked & names
+    if fit.axis == "regularizers" and names:  # one of the list has to be there; more may be
+        return bool(picked & names)
+    return AUTO in others or (picked <= names and bool(picked or not names))
 
 
 def _complaint(name: str, fit: Fit, others: tuple[str, ...]) -> str:

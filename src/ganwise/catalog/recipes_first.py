@@ -20,7 +20,7 @@ ENTRIES: dict[str, Entry] = {
     "gan": Entry(
         "The original GAN: fully connected, maxout discriminator with dropout, non-saturating generator, both moved at once.",
         ("goodfellow2014gan", "goodfellow2013maxout", "lucic2018equal"),
-        application="Tiny grey images, vectors, tables and 2-D toys; the baseline that every other GAN has to beat.",
+        application="Tiny gray images, vectors, tables and 2-D toys; the baseline that every other GAN has to beat.",
         behavior="Trains in minutes. No locality: blurred and noisy on natural images. Modes collapse, and D and G lose "
         "balance; its losses tell nothing of quality.",
         needs="Images up to about 28x28 or vectors; some thousands of samples.",
@@ -56,7 +56,7 @@ ENTRIES: dict[str, Entry] = {
     "fcgan": Entry(
         "The fully connected baseline of the framework's second table: ReLU and leaky ReLU layers, Adam, alternating updates.",
         ("motwani2020selection", "goodfellow2014gan", "denton2015lapgan"),
-        application="Tiny grey images, vectors, tables and 2-D toys; the cheapest baseline.",
+        application="Tiny gray images, vectors, tables and 2-D toys; the cheapest baseline.",
         behavior="Trains in minutes and has no locality: blurred and noisy on CIFAR-10, with collapse and lost balance.",
         needs="Images up to about 28x28 or vectors; some thousands of samples.",
         deviations=("the framework's paper names no hyper-parameters: Adam's are DCGAN's, and the width is a laptop's", AVERAGED),

@@ -44,7 +44,7 @@ PROMPTS = (
         "image",
         "How large are the images?",
         "as in 64x64x3",
-        "Height x width x channels: 3 channels for color, 1 for grey. The size that the GAN will draw; photographs are "
+        "Height x width x channels: 3 channels for color, 1 for gray. The size that the GAN will draw; photographs are "
         "usually scaled down to 32, 64 or 128. Larger images need far more computing.",
         "32x32x3",
         _image,
@@ -122,7 +122,7 @@ PROMPTS = (
         "time",
         "How long may it compute?",
         "as in 30m, 2h or 1d",
-        "For one GAN. Minutes suffice for small grey images; large color images take a GPU for hours to days.",
+        "For one GAN. Minutes suffice for small gray images; large color images take a GPU for hours to days.",
         "1h",
     ),
     Prompt(

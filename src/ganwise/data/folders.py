@@ -156,7 +156,7 @@ def read_pictures(source: Pictures, size: int | None) -> Reading:
         if not heads:
             raise _all_corrupt(source, corrupt)
         side, troubles = images.choose_side([min(h.width, h.height) for h in heads.values()], size, source.where)
-        channels = 1 if all(h.grey for h in heads.values()) else 3
+        channels = 1 if all(h.gray for h in heads.values()) else 3
         values, kept = _decode_all(source, list(heads), side, channels, corrupt)
     corrupt.sort()
     if not kept:

@@ -29,7 +29,7 @@ class Header(NamedTuple):
 
     width: int
     height: int
-    grey: bool
+    gray: bool
     transparent: bool
     mode: str
 
@@ -102,11 +102,11 @@ def plain(image: Image.Image, mode: str) -> Image.Image:
 
 
 def eight_bits(deep: Array) -> Array:
-    """Grey values of 16 or 32 bits, or floats in [0, 1], as bytes."""
+    """Gray values of 16 or 32 bits, or floats in [0, 1], as bytes."""
     whole_range = 65535 if deep.dtype.kind != "f" else 1 if deep.max() <= 1 else 255
     scaled = deep * (255 / whole_range)
     if not np.isfinite(scaled).all() or scaled.min() < 0 or scaled.max() > 255.5:
-        raise ValueError("its deep grey values are neither in 0..65535 nor floats in 0..1 or 0..255")
+        raise ValueError("its deep gray values are neither in 0..65535 nor floats in 0..1 or 0..255")
     return np.rint(scaled).astype(np.uint8)
 
 
@@ -140,7 +140,7 @@ def fit(block: Array, side: int) -> Array:
 
 
 def drop_equal_channels(values: Array) -> Array:
-    """Grey pictures stored as color keep one channel: a third of the numbers, and nothing is lost."""
+    """Gray pictures stored as color keep one channel: a third of the numbers, and nothing is lost."""
     if values.shape[3] == 1:
         return values
     step = 256
@@ -161,6 +161,6 @@ def shape_troubles(where: str, cropped: int, transparent: int, collapsed: bool) 
         what = f"{transparent} images have transparency, which was laid on white"
         troubles.append(Trouble("info", what, where, "lay them on another background yourself where white is wrong"))
     if collapsed:
-        what = "grey images stored as color; one channel was kept"
+        what = "gray images stored as color; one channel was kept"
         troubles.append(Trouble("info", what, where, "nothing to do"))
     return tuple(troubles)

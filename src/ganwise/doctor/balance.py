@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean, median
+from statistics import fmean
 
 from ganwise.doctor import remedies
 from ganwise.doctor.gradients import drifts
-from ganwise.doctor.series import Series, judged, lasting, lasting_above, level, recovering, smoothed, together
+from ganwise.doctor.series import Series, judged, lasting, lasting_above, level, recovering, smoothed, together, typical
 from ganwise.doctor.thresholds import (
     BLIND,
     DEAD,
@@ -47,7 +47,7 @@ def _leading(records: Sequence[Record], traits: Traits) -> Sign | None:
     since = lasting_above(values, LEAD, share_only=True)
     if since is None:
         return None
-    now = median(value for step, value in values if step >= since)
+    now = typical(values, since)
     evidence = f"D's loss is {min(now, 9999):.0f} times smaller than G's since step {since:,} (limit {LEAD:g}): D has won"
     severity: Verdict = "warning" if recovering(records, traits) and now < 1 / DEAD else "failing"
     return severity, since, evidence, remedies.weaker(traits), _PRACTICE
@@ -78,7 +78,7 @@ def _sure(records: Sequence[Record], traits: Traits) -> Sign | None:
     for values, what in ((right, "is right on {:.1%} of real and fake samples"), (likely, "is {:.1%} sure of both kinds")):
         since = lasting_above(smoothed(values), SURE, share_only=True)
         if since is not None:
-            now = median(value for step, value in values if step >= since)
+            now = typical(values, since)
             evidence = f"D {what.format(now)} since step {since:,} (limit {SURE:.0%}; medians)"
             severity: Verdict = "failing" if _spotless(records, traits, since) else "warning"
             return severity, since, evidence, remedies.weaker(traits), _FRAMEWORK
@@ -105,7 +105,7 @@ def _blind(records: Sequence[Record], traits: Traits) -> Sign | None:
     since = lasting(values, BLIND, share_only=True)
     if since is None:
         return None
-    now = median(value for step, value in values if step >= since)
+    now = typical(values, since)
     evidence = f"D sees {now:.1%} of the fakes since step {since:,} (limit {BLIND:.0%}): G has won"
     return "failing", since, evidence, remedies.keener(traits), _PRACTICE
 
@@ -116,14 +116,14 @@ def _overfit(records: Sequence[Record], traits: Traits) -> Sign | None:
     values = smoothed([(step, real - held) for step, (real, held) in pairs])
     since = lasting_above(values, OVERFIT)
     if since is not None:
-        now = median(value for step, value in values if step >= since)
+        now = typical(values, since)
         evidence = f"D's accuracy on training samples is {now:.2f} over that on held-out ones since step {since:,}"
         return "warning", since, f"{evidence} (limit {OVERFIT})", remedies.original(traits), ("brock2019biggan", "karras2020ada")
     signs = smoothed(judged(records, traits, "sign_real"))
     since = lasting_above(signs, SIGNED, share_only=True)
     if since is None:
         return None
-    now = median(value for step, value in signs if step >= since)
+    now = typical(signs, since)
     evidence = f"the mean sign of D's scores of training images is {now:.2f} since step {since:,} (limit {SIGNED})"
     return "warning", since, evidence, remedies.original(traits), ("karras2020ada",)
 

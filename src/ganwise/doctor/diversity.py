@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 from ganwise.doctor import remedies
-from ganwise.doctor.series import lasting, opened, series, smoothed
+from ganwise.doctor.series import lasting, opened, series, smoothed, typical
 from ganwise.doctor.thresholds import COLLAPSED, COVERED, DROPPED, NARROW, OPEN, OPENS, UNCOVERED, WINDOW_RECORDS
 from ganwise.doctor.traits import Traits
 from ganwise.types import Finding, Record, Score, Verdict
@@ -34,7 +33,7 @@ def _narrow(records: Sequence[Record], traits: Traits, name: str, where: str) ->
     for limit, severity in grades:
         since = lasting(values, limit)
         if since is not None:
-            now = median(value for step, value in values if step >= since)
+            now = typical(values, since)
             apart = f"two fakes are {now:.2f} times as far apart as two real samples{where}"
             return _finding(traits, severity, since, f"{apart} (median since step {since:,}; limit {limit})")
     return None
@@ -48,7 +47,7 @@ def _uncovering(records: Sequence[Record], traits: Traits) -> Finding | None:
     since = lasting(values, DROPPED * best) if best >= COVERED else None
     if since is None:
         return None
-    now = median(value for step, value in values if step >= since)
+    now = typical(values, since)
     return _finding(traits, "failing", since, f"coverage is {now:.2f} since step {since:,}, it was {best:.2f} at its best")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean, median, pstdev
 
 from ganwise.doctor import remedies
-from ganwise.doctor.series import Series, judged, lasting_above, series, smoothed
+from ganwise.doctor.series import Series, judged, lasting_above, series, smoothed, typical
 from ganwise.doctor.thresholds import AGED, CYCLE, CYCLES, EARLY_RECORDS, ESTIMATE, LAST, NEVER_FID, RECENT, UNDAMPED, WORSE
 from ganwise.doctor.traits import Traits
 from ganwise.types import Finding, Record, Verdict
@@ -123,7 +123,7 @@ def _estimate(records: Sequence[Record], traits: Traits) -> Sign | None:
         early = median(value for _, value in values[: max(3, len(values) // 5)]) if len(values) >= EARLY_RECORDS else 0.0
         since = lasting_above(values, ESTIMATE * early, share_only=True) if early > 0 else None
         if since is not None:
-            now = median(value for step, value in values if step >= since)
+            now = typical(values, since)
             what = "M_global" if name == "m_global" else "the critic's estimate of the distance"
             return "warning", since, f"{what} has grown from {early:.3g} to {now:.3g} since step {since:,}", _measured(traits)
     return None

@@ -85,9 +85,14 @@ def smoothed(values: Series) -> Series:
     return [(values[i + size - 1][0], sum(v for _, v in values[i : i + size]) / size) for i in starts]
 
 
+def typical(values: Series, since: int) -> float:
+    """The median of a signal from a step on."""
+    return median(value for step, value in values if step >= since)
+
+
 def level(values: Series, since: int) -> float:
     """What a noisy signal that has lasted is at: the median of its averages, by which it was judged too, so that both agree."""
-    return median(value for step, value in smoothed(values) if step >= since)
+    return typical(smoothed(values), since)
 
 
 def together(records: Sequence[Record], traits: Traits, *names: str) -> list[tuple[int, tuple[float, ...]]]:

@@ -62,7 +62,7 @@ def as_input(images: Tensor) -> Tensor:
         # antialiasing only matters when shrinking, where bilinear alone would skip pixels
         x = F.interpolate(x, (SIZE, SIZE), mode="bilinear", align_corners=False, antialias=max(x.shape[2:]) > SIZE)
     mean, std = (torch.tensor(row, device=x.device)[:, None, None] for row in (_MEAN, _STD))
-    return (x - mean) / std  # broadcasting repeats grey into RGB
+    return (x - mean) / std  # broadcasting repeats gray into RGB
 
 
 @lru_cache(maxsize=4)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
@@ -16,11 +15,12 @@ from torch import Tensor, nn
 
 from ganwise.build import GAN, build
 from ganwise.catalog.settings import adam, choice
-from ganwise.data import Dataset, Split, content_hash, load
+from ganwise.data import Dataset
 from ganwise.divergences import DIVERGENCES
 from ganwise.networks import Generator
 from ganwise.networks.labels import Stack
 from ganwise.recipe import Recipe, Schedule
+from ganwise.reproduce import sets
 from ganwise.reproduce.plots import COLORS, panels, save
 from ganwise.reproduce.work import Cell, Conclusion, Figure, Interrupted, Row, Scale, Verdict, Work
 from ganwise.study.tails import t_quantile
@@ -136,13 +136,7 @@ def fitted(gan: GAN) -> Normal:
 
 
 def mixture(n: int = SAMPLES) -> Dataset:
-    """Samples of the mixture, all of them for training."""
-    rng = np.random.default_rng(2016)
-    of = rng.choice(len(WEIGHTS), n, p=WEIGHTS)
-    values = rng.normal(np.array(MEANS)[of], np.array(DEVIATIONS)[of]).astype(np.float32)[:, None]
-    data, nobody = load(values, name="mixture"), np.arange(0)
-    split = Split(np.arange(n), nobody, nobody)
-    return replace(data, split=split, content=content_hash(data.values, data.labels, split))
+    return sets.mixture(WEIGHTS, MEANS, DEVIATIONS, n, seed=2016)
 
 
 def cells(experiment: str, scale: Scale) -> list[Cell]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -39,3 +40,11 @@ def colored_digits(n: int) -> Dataset:
     """``n`` color images of 32x32, a built-in digit in each channel: a stand-in where the user's images are not at hand."""
     digits = load("mnist-10k").values[: 3 * n, :, :, 0].reshape(n, 3, 28, 28).transpose(0, 2, 3, 1)
     return load(np.pad(digits, ((0, 0), (2, 2), (2, 2), (0, 0))))
+
+
+def mixture(weights: Sequence[float], means: Sequence[float], deviations: Sequence[float], n: int, seed: int) -> Dataset:
+    """``n`` samples of a mixture of Gaussians on a line, (n, 1), all of them for training."""
+    rng = np.random.default_rng(seed)
+    of = rng.choice(len(weights), n, p=weights)
+    values = rng.normal(np.array(means)[of], np.array(deviations)[of]).astype(np.float32)[:, None]
+    return divided(load(values, name="mixture"), n, 0, 0, n)

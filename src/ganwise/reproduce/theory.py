@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
@@ -16,11 +15,11 @@ from torch import Tensor, nn
 
 from ganwise.build import GAN, build
 from ganwise.catalog.settings import adam, choice
-from ganwise.data import Dataset, Split, content_hash, load
+from ganwise.data import Dataset
 from ganwise.losses import minimax
 from ganwise.objective import Objective, Output, Pass
 from ganwise.recipe import Recipe, Schedule
-from ganwise.reproduce import theory_pictures, training
+from ganwise.reproduce import sets, theory_pictures, training
 from ganwise.reproduce.work import Cell, Conclusion, Figure, Row, Scale, Verdict, Work
 from ganwise.study.tails import t_quantile
 from ganwise.train import Batches, move, play
@@ -42,13 +41,7 @@ LATENTS = 100_000
 
 
 def mixture() -> Dataset:
-    """Samples of two Gaussians on a line, all for training."""
-    rng = np.random.default_rng(2014)
-    of = rng.choice(len(WEIGHTS), SAMPLES, p=WEIGHTS)
-    values = rng.normal(np.array(MEANS)[of], np.array(DEVIATIONS)[of]).astype(np.float32)[:, None]
-    data, nobody = load(values, name="mixture"), np.arange(0)
-    split = Split(np.arange(SAMPLES), nobody, nobody)
-    return replace(data, split=split, content=content_hash(data.values, data.labels, split))
+    return sets.mixture(WEIGHTS, MEANS, DEVIATIONS, SAMPLES, seed=2014)
 
 
 def recipe(steps: int, loss: str = "non-saturating", equal: bool = False) -> Recipe:

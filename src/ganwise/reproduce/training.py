@@ -14,11 +14,12 @@ from ganwise.artifacts import append_row, rows, to_json, write_bytes, write_json
 from ganwise.build import GAN, build
 from ganwise.data import Dataset
 from ganwise.recipe import Recipe
-from ganwise.reproduce.work import Interrupted, Row, Work
+from ganwise.reproduce.work import CURVE, Interrupted, Row, Work
 from ganwise.train import train
 from ganwise.types import Record, Unusable
 
 Measure = Callable[[GAN, Record], Mapping[str, Any]]
+RECORDS = "records.jsonl"
 CHECKPOINT_SECONDS = 60.0
 """CPU seconds of training between two checkpoints."""
 
@@ -38,9 +39,8 @@ def run(
 ) -> list[Row]:
     """Trains to ``steps`` and measures at each of ``marks``, a multiple of ``every`` each; returns the rows of the curve.
 
-    ``folder`` gets the recipe, the records (``records.jsonl``), the curve (``curve.jsonl``), checkpoints and at the end the
-    model. A longer run than before goes on where it ended; a new one starts from ``begin`` where that is given. Measuring draws
-    from no random state of the training.
+    ``folder`` gets the recipe, `RECORDS`, `CURVE`, checkpoints and at the end the model. A longer run than before goes on where
+    it ended, a new one from ``begin`` where that is given. Measuring draws from no random state of the training.
 
     Raises:
         Interrupted: The run was told to stop; its state is saved.
@@ -48,19 +48,14 @@ def run(
     """
     if missed := [mark for mark in marks if mark % every]:
         raise ValueError(f"marks {missed} are no multiples of {every}, at which records are made")
-    gan = build(recipe, data.shape, classes=len(data.classes), seed=seed, device=work.device)
-    gan.precision = machine.precision(work.precision, work.device, gan.generator)
-    state = _opened(folder, gan, data, seed) or begin
-    records, curve = folder / "records.jsonl", folder / "curve.jsonl"
-    for file in (records, curve):
-        _cut(file, state.record.step if state else 0)
+    gan, state = _begun(recipe, data, folder, work, seed, begin)
     saved, record = state.record.seconds if state else 0.0, None
     for record in train(gan, data, steps=steps, seed=seed, every=every, start=state, stop=lambda: work.stop.interrupted):
         if record.signals:
-            append_row(records, record.as_json())
+            append_row(folder / RECORDS, record.as_json())
         if record.step in marks or record.step == steps:
             with torch.random.fork_rng(devices=[]):
-                append_row(curve, {"step": record.step, "seconds": record.seconds, **measure(gan, record)})
+                append_row(folder / CURVE, {"step": record.step, "seconds": record.seconds, **measure(gan, record)})
         ended = work.stop.interrupted or record.step == steps
         if ended or record.seconds - saved > CHECKPOINT_SECONDS:
             checkpoint.save(folder / "checkpoints", checkpoint.state(gan, record))
@@ -69,7 +64,19 @@ def run(
             raise Interrupted
     if record is not None:
         model.save(model.Model(gan, data.classes), folder / "model.safetensors")
-    return list(rows(curve))
+    return list(rows(folder / CURVE))
+
+
+def _begun(
+    recipe: Recipe, data: Dataset, folder: Path, work: Work, seed: int, begin: checkpoint.State | None
+) -> tuple[GAN, checkpoint.State | None]:
+    """The GAN, and the state that it goes on from, after which nothing is left in the folder."""
+    gan = build(recipe, data.shape, classes=len(data.classes), seed=seed, device=work.device)
+    gan.precision = machine.precision(work.precision, work.device, gan.generator)
+    state = _opened(folder, gan, data, seed) or begin
+    for name in (RECORDS, CURVE):
+        _cut(folder / name, state.record.step if state else 0)
+    return gan, state
 
 
 def _opened(folder: Path, gan: GAN, data: Dataset, seed: int) -> checkpoint.State | None:

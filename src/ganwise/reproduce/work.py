@@ -22,6 +22,8 @@ from ganwise.types import Unusable, Value
 Scale = Literal["sample", "here", "paper"]
 """``sample`` takes seconds and shows that all of it works; ``here`` fits a machine with two cores; ``paper`` is as published."""
 SCALES: tuple[Scale, ...] = ("sample", "here", "paper")
+CURVE = "curve.jsonl"
+"""What was measured along a long run, a row for each mark."""
 Row = dict[str, Any]
 Verdict = Literal["reproduced", "close", "not reproduced", "out of reach here", "unjudged"]
 
@@ -154,7 +156,7 @@ def unfinished(out: Path) -> list[Row]:
     """A row of each run that is under way: its curve so far, with the last point's numbers. For experiments without an end."""
     found = []
     for folder in sorted((out / "work").glob("*")):
-        curve = list(rows(folder / "curve.jsonl"))
+        curve = list(rows(folder / CURVE))
         if curve and not (out / "cells" / f"{folder.name}.json").is_file():
             told = read_json(folder / "run.json")
             about = {"cell": folder.name, "unfinished": True, "seed": told["seed"], "cpu_seconds": round(curve[-1]["seconds"], 1)}

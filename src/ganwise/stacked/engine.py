@@ -140,8 +140,7 @@ class _Together:
             for gan, told in zip(self.gans, passes, strict=True) if self.parts else ():
                 for part in gan.parts:
                     part.update(*told)
-            decay = min(schedule.decay(t), (1 + t) / (10 + t))
-            torch._foreach_lerp_(self.average, [*self.weights["generator"]], 1 - decay)
+            torch._foreach_lerp_(self.average, [*self.weights["generator"]], 1 - schedule.warm_decay(t))
         return passes
 
     def draw(self) -> Tensor:
