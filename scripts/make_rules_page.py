@@ -67,7 +67,7 @@ A candidate of the short list carries `fitted`: fields that were set for these d
 | `schedule.ema` | half is forgotten in some 300 updates where the run is short [code] | karras2020ada |
 
 The baseline and the strong default are not augmented here: they are what a candidate with augmentation is compared with. Between
-R3GAN's sides of 64 and 256 pixels the value is ours and says so. Vectors and grey images below 32 pixels keep the catalog's
+R3GAN's sides of 64 and 256 pixels the value is ours and says so. Vectors and gray images below 32 pixels keep the catalog's
 values: no source speaks about them, and these were measured there."""
 
 

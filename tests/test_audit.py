@@ -119,7 +119,7 @@ def test_constant_images_are_counted() -> None:
     assert said(result, "one color only")
 
 
-def test_color_is_told_from_grey_in_three_channels() -> None:
+def test_color_is_told_from_gray_in_three_channels() -> None:
     gray = np.repeat(noise(100, 8, 8, 1), 3, axis=3)
     gray[:, 0, 0, 0] ^= 1
     assert audit(load(noise(100, 8, 8, 3))).facts["colorful"] is True

@@ -169,7 +169,7 @@ def test_what_ships_names_gans_of_the_catalog_and_has_its_conditions() -> None:
         assert (Path(__file__).parents[1] / one.source).is_file()
 
 
-def test_what_ships_speaks_for_toys_and_small_grey_digits_alone() -> None:
+def test_what_ships_speaks_for_toys_and_small_gray_digits_alone() -> None:
     speaking = {name for name, audit in AUDITS.items() if any(one.measured for one in select(audit, limit=40).candidates)}
     assert speaking == {"toy", "mnist"}
     r1gan = next(one for one in select(TOY).candidates if one.name == "r1gan")

@@ -49,7 +49,7 @@ def test_the_same_image_has_the_same_features_in_any_batch(images):
     assert close(whole[3:4], ImageFeatures()(images[3:4]))
 
 
-def test_grey_is_repeated_into_rgb(images):
+def test_gray_is_repeated_into_rgb(images):
     gray = images[..., :1]
     assert close(ImageFeatures()(gray), ImageFeatures()(gray.repeat(3, axis=3)))
 

@@ -49,7 +49,7 @@ def test_every_fitted_recipe_is_one_that_the_catalog_accepts_and_fits_as_it_is(s
 
 
 @pytest.mark.parametrize("shape", [(2,), (30,), (1, 8, 8), (1, 28, 28)], ids=str)
-def test_vectors_and_small_grey_images_keep_the_values_that_were_measured_on_them(shape: Shape) -> None:
+def test_vectors_and_small_gray_images_keep_the_values_that_were_measured_on_them(shape: Shape) -> None:
     for name, case in product(RECIPES, CASES):
         if name == "began":
             continue  # its ratio is a wish, whatever the data

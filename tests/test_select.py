@@ -143,7 +143,7 @@ def test_on_digits_selection_agrees_with_what_was_measured_there() -> None:
     excluded = {one.name: one.rule for one in advice.excluded}
     assert excluded["began"].startswith("began-not-for")
     assert excluded["wgan"] == "clipping-is-superseded"
-    assert advice.questions[0].answer.startswith("for 1,797 grey images of 8x8: mlp")
+    assert advice.questions[0].answer.startswith("for 1,797 gray images of 8x8: mlp")
 
 
 @pytest.mark.parametrize("audit", [CIFAR, PHOTOS, FEW, FACES], ids=["cifar", "photos", "few", "faces"])

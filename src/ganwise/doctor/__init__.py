@@ -6,6 +6,7 @@ logs, `stop` when to end.
 """
 
 from ganwise.doctor.diagnosis import WATCHES, Detector, Diagnosis, Watch, diagnose, examine
+from ganwise.doctor.memorization import repeats
 from ganwise.doctor.remedies import prescribe
 from ganwise.doctor.series import Series, lasting, opened, series, warmed_up
 from ganwise.doctor.thresholds import COLLAPSED, COPIES, COPYING, NARROW
@@ -29,6 +30,7 @@ __all__ = [
     "lasting",
     "opened",
     "prescribe",
+    "repeats",
     "series",
     "warmed_up",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ganwise.doctor import remedies
 from ganwise.doctor.series import judged, lasting, level, smoothed
-from ganwise.doctor.thresholds import COPIES, COPYING
+from ganwise.doctor.thresholds import BLURRED, COPIED, COPIES, COPYING
 from ganwise.doctor.traits import Traits
 from ganwise.types import Finding, Record, Score, Verdict
 
@@ -25,16 +25,26 @@ def memorization(records: Sequence[Record], traits: Traits) -> Finding | None:
     return None
 
 
+def repeats(memorization: float, novelty: float, limit: float) -> bool:
+    """Whether samples with these scores (`ganwise.metrics.neighbors.copying`) repeat training samples, and are not just blurred.
+
+    What copies is near to one seen sample and to nothing else: both scores fall alike. What is blurred is near to everything:
+    memorization falls far, and novelty a little, since of two sets the larger one holds the nearer neighbor of the middle.
+    """
+    alike = novelty < COPIED or memorization > BLURRED * novelty
+    return memorization < limit and novelty < limit and alike  # NaN is neither
+
+
 def copies(scores: Mapping[str, Score], traits: Traits, step: int) -> Finding | None:
-    """Both signs are asked for: blurred samples are near to every image, and few test images make the other one noisy."""
+    """Copies that the scores of the finished model show."""
     if not {"memorization", "novelty"} <= set(scores) or scores["novelty"].features != "pixels[0,1]":
         return None
     near, new = scores["memorization"].value, scores["novelty"].value
-    if not (near < COPYING and new < COPYING):  # NaN is neither
+    if not repeats(near, new, COPYING):
         return None
     evidence = f"the nearest training image is {near:.2f} times as far away as for a test image, and {new:.2f} times when the "
     evidence += f"nearest test image is taken into account ({scores['novelty'].protocol})"
-    return _finding(traits, "failing" if max(near, new) < COPIES else "warning", step, evidence)
+    return _finding(traits, "failing" if repeats(near, new, COPIES) else "warning", step, evidence)
 
 
 def _finding(traits: Traits, severity: Verdict, since: int, evidence: str) -> Finding:

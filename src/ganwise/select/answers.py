@@ -32,11 +32,11 @@ class Question(NamedTuple):
 
 
 def describe(audit: Audit) -> str:
-    """The data in a few words: ``1,797 grey images of 8x8``."""
+    """The data in a few words: ``1,797 gray images of 8x8``."""
     if audit.kind == "vector":
         return f"{audit.n:,} vectors of {audit.shape[0]} numbers"
     channels, *sides = audit.shape
-    return f"{audit.n:,} {'color' if channels > 1 else 'grey'} images of {'x'.join(map(str, sides))}"
+    return f"{audit.n:,} {'color' if channels > 1 else 'gray'} images of {'x'.join(map(str, sides))}"
 
 
 def answer(number: int, before: Space, left: Space, rules: Sequence[Rule]) -> Question:

@@ -1,6 +1,6 @@
 """Hyper-parameters that fit the data: what the sources let follow from resolution, number of samples, wishes and budget.
 
-A field is changed only where a source speaks about data like these. Below 32 grey pixels and for vectors none does, and the
+A field is changed only where a source speaks about data like these. Below 32 gray pixels and for vectors none does, and the
 catalog's values were measured there: they stay. What needs a network to be known is ``auto``, and resolved by `build`.
 """
 

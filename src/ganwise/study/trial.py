@@ -334,11 +334,8 @@ def drawn(n: int) -> int:
 
 
 def copies(check: Mapping[str, float]) -> bool:
-    """Whether a checkpoint is passed over because its images repeat the training images, which KID alone would prefer.
-
-    Both signs are asked for: blurred samples, near to everything, lower only memorization.
-    """
-    return max(check.get(name, 1.0) for name in ("memorization", "novelty")) < MEMORIZED
+    """Whether a checkpoint is passed over because its images repeat the training images, which KID alone would prefer."""
+    return doctor.repeats(check.get("memorization", 1.0), check.get("novelty", 1.0), MEMORIZED)
 
 
 def _difference(told: Mapping[str, Any], ours: Mapping[str, Any], where: str = "") -> str:
