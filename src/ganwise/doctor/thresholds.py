@@ -67,8 +67,8 @@ ESTIMATE = 2.0  # (O) a critic's distance against its early median
 COPYING, COPIES = 0.95, 0.9  # (C) nearest training image against that of test images: warning, failing where two signs agree. In
 # the ward's records healthy runs have 1.1 or more by both, those that copy .75 or less
 COPIED, BLURRED = 0.75, 0.9  # (C) novelty that copies alone have, and memorization over it that blur stays under: of the 37
-# models of the ward that copy 36 have .73 or less, one .77 and a ratio of 1.2; 52 checks of blurred ones (benchmarks/selection_regret.py, on
-# CIFAR-10 and MNIST) have .80 or more and ratios of .81 or less
+# models of the ward that copy 36 have .73 or less, one .77 and a ratio of 1.2; 52 checks of blurred ones on
+# CIFAR-10 and MNIST (benchmarks/selection_regret.py) have .80 or more and ratios of .81 or less
 
 # Remedies.
 FASTEST = 1e-3  # (O) the largest learning rate in the catalog: half of an absurd one would still be absurd
