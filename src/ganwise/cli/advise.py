@@ -55,6 +55,11 @@ def answer(advice: Advice, data: str | None, open_: Sequence[Alternative], saved
         ('--compare "n=500"', "what would be different"),
         ("--without RULE, --rules FILE", "without a rule of ours, with rules of yours"),
         ("--save DIR", "each recipe of the list as a file that ganwise train takes"),
+        (
+            "[code], [log], [page], [2nd]",
+            "a figure was read in code, in a training log, on a page, in a text that quotes the paper",
+        ),
+        ("[mem, unverified]", "a figure from memory that was not looked up again"),
     ):
         say(words, f"{flag}: ", 2)
 
@@ -72,7 +77,7 @@ def _to_do(advice: Advice, data: str | None, saved: Mapping[str, str]) -> None:
     chosen = next((one for one in advice.candidates if one.role == "strong default"), first)
     heading("What to do")
     why = _for(chosen, advice)
-    say(f"Begin with {chosen.name}, the strong default{f': {why[0]}' if why else ''}.")
+    say(f"Begin with {chosen.name}, the strong default{f': {short(why[0])}' if why else ''}.")
     command(train(chosen, data, saved))
     if first.name != chosen.name:
         say(f"The rules put {first.name} first for what you want: it is the one to try next.")
