@@ -37,6 +37,13 @@ def _one_thread_from_the_start() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _interruptions_are_heard() -> None:
+    """A shell's background jobs ignore Ctrl-C, and so would every program that a test begins from there."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread_again() -> None:
     """Whatever the last test did."""
