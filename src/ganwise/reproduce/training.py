@@ -56,8 +56,7 @@ def run(
         if record.step in marks or record.step == steps:
             with torch.random.fork_rng(devices=[]):
                 append_row(folder / CURVE, {"step": record.step, "seconds": record.seconds, **measure(gan, record)})
-        ended = work.stop.interrupted or record.step == steps
-        if ended or record.seconds - saved > CHECKPOINT_SECONDS:
+        if work.stop.interrupted or record.step == steps or record.seconds - saved > CHECKPOINT_SECONDS:
             checkpoint.save(folder / "checkpoints", checkpoint.state(gan, record))
             saved = record.seconds
         if work.stop.interrupted:
